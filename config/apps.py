@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class MainstayConfig(AppConfig):
+    name = "config"
+    verbose_name = "Mainstay"

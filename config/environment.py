@@ -1,0 +1,89 @@
+"""Typed reads of the environment; each error names the variable at fault."""
+
+import ipaddress
+from base64 import urlsafe_b64decode
+from collections.abc import Iterable
+from urllib.parse import urlsplit, urlunsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+SAMPLES = ("changeme", "change-me", "secret", "example", "sample", "django-insecure", "xxxx")
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def check_secrets(values: dict[str, str]) -> None:
+    """Refuse a missing, short, repeated or sample secret.
+
+    System checks do not run under a WSGI server, hence at import of the settings.
+    """
+    for name, value in values.items():
+        if not value:
+            raise ImproperlyConfigured(
+                f"{name} is not set. Set it, or run `python -m config.secrets` to make secrets."
+            )
+        for part in value.split(","):
+            _check_strength(name, part.strip())
+    if len(set(values.values())) < len(values):
+        twice = sorted(name for name in values if list(values.values()).count(values[name]) > 1)
+        raise ImproperlyConfigured(f"{' and '.join(twice)} hold the same value; each needs its own")
+
+
+def _check_strength(name: str, value: str) -> None:
+    if len(value) < 43:
+        raise ImproperlyConfigured(f"{name} is too short: 43 characters (32 bytes) at least")
+    if any(sample in value.lower() for sample in SAMPLES) or len(set(value)) < 10:
+        raise ImproperlyConfigured(f"{name} looks like a sample value")
+
+
+def keys(name: str, text: str) -> list[bytes]:
+    """A comma list of base64url keys of 32 bytes each; the first is the one in use."""
+    found = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        try:
+            key = urlsafe_b64decode(part + "=" * (-len(part) % 4))
+        except ValueError:
+            key = b""
+        if len(key) != 32:
+            raise ImproperlyConfigured(f"{name} must be base64url keys of 32 bytes, comma separated")
+        found.append(key)
+    return found
+
+
+def origins(values: Iterable[str], *, allow_http_localhost: bool) -> list[str]:
+    """Exact origins only: scheme and host in the one spelling that browsers send."""
+    return [_origin(value.strip(), allow_http_localhost) for value in values if value.strip()]
+
+
+def _origin(value: str, allow_http_localhost: bool) -> str:
+    parts = urlsplit(value)
+    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    default_port = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
+    exact = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
+    if (
+        not (parts.scheme == "https" or (parts.scheme == "http" and local and allow_http_localhost))
+        or not parts.hostname
+        or value != exact
+        or value != value.lower()
+        or not value.isascii()
+        or "*" in value
+        or "@" in value
+        or parts.netloc.endswith(default_port)
+    ):
+        raise ImproperlyConfigured(
+            f"CORS_ALLOWED_ORIGINS: {value!r} is not an exact https origin such as"
+            " https://app.example (lower case, no path, no default port, no wildcard)"
+        )
+    return value
+
+
+def networks(name: str, values: Iterable[str]) -> list[Network]:
+    try:
+        return [ipaddress.ip_network(value.strip()) for value in values if value.strip()]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from None
+
+
+def positive(name: str, value: int) -> int:
+    if value < 1:
+        raise ImproperlyConfigured(f"{name} must be at least 1, not {value}")
+    return value

@@ -1,0 +1,89 @@
+"""One ``REDIS_URL`` becomes the four cache aliases of the project.
+
+Each alias has a database of its own because ``cache.clear()`` is FLUSHDB: clearing the cache
+must never release a lock, close a circuit or forget a revocation.
+"""
+
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import redis
+from django.core.exceptions import ImproperlyConfigured
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+# Seconds to wait for a reply. A breaker must not cost what it guards against, hence its 50 ms.
+TIMEOUTS = {"default": 0.5, "locks": 1.0, "breaker": 0.05, "accounts": 0.3}
+
+
+def caches(url: str) -> dict[str, dict[str, Any]]:
+    """The ``CACHES`` setting for a ``redis``, ``rediss``, ``unix`` or ``redis+sentinel`` URL."""
+    return {
+        alias: _alias(url, index, timeout) for index, (alias, timeout) in enumerate(TIMEOUTS.items())
+    }
+
+
+def _alias(url: str, index: int, timeout: float) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "SOCKET_TIMEOUT": timeout,
+        "SOCKET_CONNECT_TIMEOUT": max(timeout, 0.3),
+        # Once more, and only when a pooled connection turned out dead: a time-out is an answer.
+        "CONNECTION_POOL_KWARGS": {
+            "retry": Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+        },
+    }
+    match urlsplit(url).scheme:
+        case "redis" | "rediss":
+            location = _numbered(url, index)
+        case "unix":
+            location = _numbered_socket(url, index)
+        case "redis+sentinel":
+            location = _sentinel(url, index, options)
+        case scheme:
+            raise ImproperlyConfigured(f"REDIS_URL: unknown scheme {scheme!r}")
+    return {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": location,
+        "KEY_PREFIX": "cache",
+        "OPTIONS": options,
+    }
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text or 0)
+    except ValueError:
+        raise ImproperlyConfigured(f"REDIS_URL: database {text!r} is not a number") from None
+
+
+def _numbered(url: str, index: int) -> str:
+    parts = urlsplit(url)
+    database = _number(parts.path.strip("/")) + index
+    return urlunsplit(parts._replace(path=f"/{database}"))
+
+
+def _numbered_socket(url: str, index: int) -> str:
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    query["db"] = str(_number(query.get("db", "")) + index)
+    return f"unix://{parts.netloc}{parts.path}?{urlencode(query)}"
+
+
+def _sentinel(url: str, index: int, options: dict[str, Any]) -> str:
+    parts = urlsplit(url)
+    service, _, database = parts.path.strip("/").partition("/")
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    if not service:
+        raise ImproperlyConfigured("REDIS_URL: redis+sentinel://host:port,…/service/db")
+    options["CLIENT_CLASS"] = "django_redis.client.SentinelClient"
+    options["CONNECTION_FACTORY"] = "django_redis.pool.SentinelConnectionFactory"
+    options["SENTINELS"] = [_host_port(host) for host in hosts.split(",")]
+    at = f"{credentials}@" if credentials else ""
+    return f"redis://{at}{service}/{_number(database) + index}"
+
+
+def _host_port(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        raise ImproperlyConfigured(f"REDIS_URL: sentinel {text!r} is not host:port")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,241 @@
+"""Settings of the project, read from the environment; README.md lists the variables.
+
+``DATA_DIR/secrets.env`` (made once) and ``DATA_DIR/runtime.env`` (addresses of the embedded
+services while ``manage.py up`` runs) fill in what the environment leaves unset.
+"""
+
+import sys
+from datetime import timedelta
+
+import environ
+from config import environment, logs, redis, secrets
+
+BASE_DIR = secrets.BASE_DIR
+DATA_DIR = secrets.data_dir()
+
+env = environ.Env()
+for name in ("runtime.env", "secrets.env"):
+    if (DATA_DIR / name).exists():
+        env.read_env(DATA_DIR / name)
+
+DEBUG = env.bool("DEBUG", default=False)
+
+
+# Secrets: four separate values
+
+SECRETS = {name: env.str(name, default="") for name in secrets.MAKERS}
+if DEBUG:
+    SECRETS = {name: value or secrets.MAKERS[name]() for name, value in SECRETS.items()}
+environment.check_secrets(SECRETS)
+SECRET_KEY = SECRETS["SECRET_KEY"]
+
+
+# Applications
+
+INSTALLED_APPS = [
+    "config.apps.MainstayConfig",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "django_prometheus",
+    "rest_framework",
+    "rest_framework_simplejwt",
+    "rest_framework_simplejwt.token_blacklist",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "locking",
+    "breaker",
+    "breaker.contrib.google",
+    "accounts",
+    "health",
+]
+
+MIDDLEWARE = [
+    "config.headers.SecurityHeadersMiddleware",
+    "config.requests.RequestMiddleware",
+    "config.cors.ExactOriginMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "config.problems.ProblemMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "config" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+
+# Serving
+
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES", env.list("TRUSTED_PROXIES", default=[]))
+THREADS = environment.positive("THREADS", env.int("THREADS", default=32))
+WORKERS = environment.positive("WORKERS", env.int("WORKERS", default=2))
+
+# A site that is reached under loopback names only has no certificate; every other one is https.
+HTTPS = not set(ALLOWED_HOSTS) <= {"127.0.0.1", "localhost", "[::1]"}
+SECURE_SSL_REDIRECT = HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
+CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_HSTS_SECONDS = 63_072_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = False
+SECURE_REFERRER_POLICY = "no-referrer"
+X_FRAME_OPTIONS = "DENY"
+# W002: the outermost middleware sets X-Frame-Options itself; W021: preloading is the site's call.
+SILENCED_SYSTEM_CHECKS = ["security.W002", "security.W021"]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+
+CORS_ALLOWED_ORIGINS = environment.origins(
+    env.list("CORS_ALLOWED_ORIGINS", default=[]), allow_http_localhost=DEBUG or not HTTPS
+)
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_CREDENTIALS = False
+CORS_ALLOW_METHODS = ["DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT"]
+CORS_ALLOW_HEADERS = [
+    "accept",
+    "authorization",
+    "content-digest",
+    "content-type",
+    "idempotency-key",
+    "signature",
+    "signature-input",
+    "x-request-id",
+]
+CORS_EXPOSE_HEADERS = ["Idempotent-Replay", "Location", "Retry-After", "X-Request-ID"]
+CORS_PREFLIGHT_MAX_AGE = 600
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+MEDIA_ROOT = DATA_DIR / "media"
+
+
+# Stores
+
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
+match DATABASES["default"]["ENGINE"]:
+    case "django.db.backends.sqlite3":
+        DATABASES["default"]["OPTIONS"] = {
+            # A transaction that starts by reading and then writes cannot wait for its turn in
+            # SQLite's default mode: it fails at once with "database is locked".
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        }
+    case "django.db.backends.postgresql":
+        DATABASES["default"].setdefault("OPTIONS", {}).update(
+            pool={"min_size": 1, "max_size": THREADS + 4, "timeout": 5},
+            connect_timeout=3,
+            tcp_user_timeout=5000,
+        )
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = redis.caches(env.str("REDIS_URL", default="redis://127.0.0.1:6379/0"))
+
+
+# API
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["config.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "config.problems.exception_handler",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.parsers.JsonOnly",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Mainstay",
+    "DESCRIPTION": "Locks, circuit breakers, health and token security for expensive upstreams.",
+    "VERSION": "0.1.0",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+
+# One dict per app
+
+LOCKING = {"CACHE": "locks"}
+BREAKER = {"CACHE": "breaker"}
+HEALTH = {
+    "TOKENS": env.list("HEALTH_TOKENS", default=[]),
+    "ALLOWED_CIDRS": env.list("HEALTH_ALLOWED_CIDRS", default=["127.0.0.0/8", "::1/128"]),
+    "DRAIN_SECONDS": env.float("DRAIN_SECONDS", default=0.0),
+}
+ACCOUNTS = {
+    "CACHE": "accounts",
+    "SIGNING_KEYS": environment.keys("TOKEN_SIGNING_KEYS", SECRETS["TOKEN_SIGNING_KEYS"]),
+    "PEPPER": environment.keys("TOKEN_PEPPER", SECRETS["TOKEN_PEPPER"])[0],
+    "ENCRYPTION_KEYS": environment.keys("ENCRYPTION_KEYS", SECRETS["ENCRYPTION_KEYS"]),
+}
+GOOGLE_AI = {
+    "PROJECT": env.str("GOOGLE_CLOUD_PROJECT", default=""),
+    "LOCATION": env.str("GOOGLE_CLOUD_LOCATION", default="us-central1"),
+    "SIMULATOR_PORT": env.int("SIMULATOR_PORT", default=0),
+}
+
+PASSWORD_HASHERS = [
+    "accounts.hashers.TunedArgon2",
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(hours=1),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
+    "UPDATE_LAST_LOGIN": False,
+}
+
+
+# The rest
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+LOGGING = logs.configuration(
+    level=env.str("LOG_LEVEL", default="INFO"),
+    form=env.str("LOG_FORMAT", default="text" if sys.stderr.isatty() else "json"),
+)

@@ -1,0 +1,21 @@
+#!/usr/bin/env python
+"""Command line of the project."""
+
+import os
+import sys
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    if sys.argv[1:2] == ["up"]:
+        # Settings refuse to load without secrets, so the first start makes them before Django is asked.
+        from config import secrets
+
+        secrets.ensure()
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+import os
+from collections.abc import Iterator
+
+import pytest
+import redis
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import connection
+from rest_framework.test import APIClient
+
+from tests.servers import Valkey, scratch, valkey_url
+
+
+@pytest.fixture(autouse=True)
+def clean_valkey() -> Iterator[None]:
+    """Each test meets an empty store."""
+    yield
+    with redis.Redis.from_url(valkey_url()) as client:
+        client.flushall()
+
+
+@pytest.fixture
+def own_valkey() -> Iterator[Valkey]:
+    """A server of the test's own, to kill, pause and restart."""
+    server = Valkey(scratch())
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def process_env(transactional_db: None) -> dict[str, str]:
+    """Environment for a process that is to share the test's database and Valkey."""
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{database['NAME']}"
+    else:
+        url = os.environ["TEST_POSTGRES_URL"].replace("/postgres?", f"/{database['NAME']}?")
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "DATABASE_URL": url,
+        "REDIS_URL": valkey_url(),
+        "PYTHONPATH": str(settings.BASE_DIR),
+    }
+
+
+@pytest.fixture
+def user(db: None) -> User:
+    return User.objects.create_user("ada", password="correct horse battery")
+
+
+@pytest.fixture
+def operator(db: None) -> User:
+    return User.objects.create_superuser("operator", password="correct horse battery")
+
+
+@pytest.fixture
+def api(user: User) -> APIClient:
+    """A client that carries a bearer token of ``user``."""
+    return signed_in(user)
+
+
+@pytest.fixture
+def operator_api(operator: User) -> APIClient:
+    return signed_in(operator)
+
+
+def signed_in(user: User) -> APIClient:
+    client = APIClient()
+    tokens = client.post(
+        "/api/v1/auth/token",
+        {"username": user.username, "password": "correct horse battery"},
+        format="json",
+    ).json()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens['access']}")
+    return client
