@@ -8,10 +8,10 @@ import sys
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     if sys.argv[1:2] == ["up"]:
-        # Settings refuse to load without secrets, so the first start makes them before Django is asked.
-        from config import secrets
+        # Settings refuse to load without secrets, so the first start makes them before Django asks.
+        from config import datadir
 
-        secrets.ensure()
+        claimed = datadir.claim()  # noqa: F841 - held open while this process lives
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -44,7 +44,7 @@ def keys(name: str, text: str) -> list[bytes]:
         except ValueError:
             key = b""
         if len(key) != 32:
-            raise ImproperlyConfigured(f"{name} must be base64url keys of 32 bytes, comma separated")
+            raise ImproperlyConfigured(f"{name}: base64url keys of 32 bytes, comma separated")
         found.append(key)
     return found
 

@@ -19,7 +19,8 @@ TIMEOUTS = {"default": 0.5, "locks": 1.0, "breaker": 0.05, "accounts": 0.3}
 def caches(url: str) -> dict[str, dict[str, Any]]:
     """The ``CACHES`` setting for a ``redis``, ``rediss``, ``unix`` or ``redis+sentinel`` URL."""
     return {
-        alias: _alias(url, index, timeout) for index, (alias, timeout) in enumerate(TIMEOUTS.items())
+        alias: _alias(url, index, timeout)
+        for index, (alias, timeout) in enumerate(TIMEOUTS.items())
     }
 
 

@@ -8,7 +8,8 @@ import sys
 from datetime import timedelta
 
 import environ
-from config import environment, logs, redis, secrets
+
+from config import datadir, environment, logs, redis, secrets
 
 BASE_DIR = secrets.BASE_DIR
 DATA_DIR = secrets.data_dir()
@@ -111,6 +112,7 @@ X_FRAME_OPTIONS = "DENY"
 # W002: the outermost middleware sets X-Frame-Options itself; W021: preloading is the site's call.
 SILENCED_SYSTEM_CHECKS = ["security.W002", "security.W021"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+CSRF_FAILURE_VIEW = "config.problems.csrf_failure"
 
 CORS_ALLOWED_ORIGINS = environment.origins(
     env.list("CORS_ALLOWED_ORIGINS", default=[]), allow_http_localhost=DEBUG or not HTTPS
@@ -158,7 +160,8 @@ match DATABASES["default"]["ENGINE"]:
         )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CACHES = redis.caches(env.str("REDIS_URL", default="redis://127.0.0.1:6379/0"))
+_embedded = f"unix://{datadir.valkey_socket(DATA_DIR)}"
+CACHES = redis.caches(env.str("REDIS_URL", default="") or _embedded)
 
 
 # API
@@ -170,7 +173,6 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "config.problems.exception_handler",
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.parsers.JsonOnly",
 }
 
 SPECTACULAR_SETTINGS = {

@@ -1,0 +1,197 @@
+"""Every error of every kind as ``application/problem+json`` (RFC 9457).
+
+``type`` is always ``about:blank``: the meaning is in ``code``, from the closed list ``CODES``.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.views import defaults
+from django.views.csrf import csrf_failure as csrf_page
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import exception_handler as drf_handler
+from rest_framework.views import set_rollback
+
+from accounts.errors import AccountsError
+from breaker.errors import BreakerError
+from locking.errors import LockError
+
+logger = logging.getLogger(__name__)
+
+DomainError = AccountsError | BreakerError | LockError
+
+# DRF's own words where they differ from ours.
+RENAMED = {
+    "parse_error": "malformed",
+    "error": "internal_error",
+    "throttled": "rate_limited",
+    "authentication_failed": "token_invalid",
+}
+
+
+def problem(
+    request: HttpRequest,
+    status: int,
+    code: str,
+    detail: str = "",
+    *,
+    retry_after: float | None = None,
+    errors: list[dict[str, str]] | None = None,
+) -> JsonResponse:
+    """A problem document. ``retry_after`` in seconds, rounded up in the header."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail or HTTPStatus(status).description or HTTPStatus(status).phrase,
+        "instance": request.path,
+    }
+    if retry_after is not None:
+        body["retry_after"] = round(retry_after, 3)
+    if errors is not None:
+        body["errors"] = errors
+    response = JsonResponse(body, status=status, content_type="application/problem+json")
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(math.ceil(retry_after))
+    return response
+
+
+def from_domain(request: HttpRequest, error: DomainError) -> JsonResponse:
+    return problem(request, error.status, error.code, str(error), retry_after=error.retry_after)
+
+
+def database_unavailable(request: HttpRequest, error: OperationalError) -> JsonResponse:
+    logger.error("database unavailable: %s", error)
+    return problem(
+        request, 503, "database_unavailable", "The database does not answer.", retry_after=1
+    )
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponseBase | None:
+    """DRF's hook. None lets an unknown error rise to ``handler500``."""
+    request = context["request"]._request
+    match error:
+        case AccountsError() | BreakerError() | LockError():
+            set_rollback()
+            response = from_domain(request, error)
+            if error.status == 401:
+                response.headers["WWW-Authenticate"] = "Bearer"
+            return response
+        case RequestDataTooBig():
+            return problem(request, 413, "too_large", "The body is too large.")
+        case OperationalError():
+            set_rollback()
+            return database_unavailable(request, error)
+    standard = drf_handler(error, context)
+    if standard is None:
+        return None
+    return _from_drf(request, error, standard)
+
+
+def _from_drf(request: HttpRequest, error: Exception, standard: Response) -> JsonResponse:
+    match error:
+        case exceptions.ValidationError():
+            found = list(_flat(error.get_full_details()))
+            fields = ", ".join(dict.fromkeys(item["field"] for item in found if item["field"]))
+            detail = f"Not accepted: {fields}." if fields else "The input is not accepted."
+            response = problem(request, 400, "invalid", detail, errors=found)
+        case exceptions.APIException():
+            code = str(error.get_codes())
+            response = problem(
+                request, standard.status_code, RENAMED.get(code, code), str(error.detail),
+                retry_after=error.wait if isinstance(error, exceptions.Throttled) else None,
+            )  # fmt: skip
+        case Http404():
+            response = problem(request, 404, "not_found", "There is nothing here.")
+        case _:
+            response = problem(request, 403, "permission_denied", "This is not allowed.")
+    for name in ("WWW-Authenticate", "Allow"):
+        if name in standard.headers:
+            response.headers[name] = standard.headers[name]
+    return response
+
+
+def _flat(details: Any, field: str = "") -> Iterator[dict[str, str]]:
+    """DRF's nested error details as rows that name their field by a dotted path."""
+    match details:
+        case {"message": str(message), "code": str(code)}:
+            yield {"field": field, "code": code, "detail": message}
+        case dict():
+            for name, inner in details.items():
+                own = field if name == "non_field_errors" else f"{field}.{name}".lstrip(".")
+                yield from _flat(inner, own)
+        case list():
+            for inner in details:
+                yield from _flat(inner, field)
+
+
+class ProblemMiddleware:
+    """Domain errors out of plain Django views."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if response.status_code == 405 and wants_json(request) and not _is_problem(response):
+            allow = response.headers.get("Allow", "")
+            response = problem(request, 405, "method_not_allowed")
+            response.headers["Allow"] = allow
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        match error:
+            case AccountsError() | BreakerError() | LockError():
+                return from_domain(request, error)
+            case OperationalError():
+                return database_unavailable(request, error)
+        return None
+
+
+def _is_problem(response: HttpResponseBase) -> bool:
+    return response.headers.get("Content-Type", "") == "application/problem+json"
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Only the admin and the API's own documentation speak to people."""
+    return not request.path.startswith(("/admin/", "/api/docs", "/static/"))
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if not wants_json(request):
+        return defaults.bad_request(request, exception)
+    if isinstance(exception, RequestDataTooBig):
+        return problem(request, 413, "too_large", "The body is too large.")
+    return problem(request, 400, "malformed")
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if not wants_json(request):
+        return defaults.permission_denied(request, exception)
+    return problem(request, 403, "permission_denied", "This is not allowed.")
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if not wants_json(request):
+        return defaults.page_not_found(request, exception)
+    return problem(request, 404, "not_found", "There is nothing here.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if not wants_json(request):
+        return defaults.server_error(request)
+    return problem(request, 500, "internal_error", "An error of ours; it has been logged.")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    if not wants_json(request):
+        return csrf_page(request, reason)
+    return problem(request, 403, "csrf_failed", "The CSRF check failed.")
