@@ -27,7 +27,7 @@ def caches(url: str) -> dict[str, dict[str, Any]]:
 def _alias(url: str, index: int, timeout: float) -> dict[str, Any]:
     options: dict[str, Any] = {
         "SOCKET_TIMEOUT": timeout,
-        "SOCKET_CONNECT_TIMEOUT": max(timeout, 0.3),
+        "SOCKET_CONNECT_TIMEOUT": max(timeout, 0.1),
         # Once more, and only when a pooled connection turned out dead: a time-out is an answer.
         "CONNECTION_POOL_KWARGS": {
             "retry": Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),

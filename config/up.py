@@ -191,7 +191,8 @@ def introduce(url: str, password: str | None, say: Say) -> None:
     login = f'{{"username": "operator", "password": "{shown}"}}'
     generate = (
         f'curl -si {url}/api/v1/generations -H "Authorization: Bearer $TOKEN" {json}'
-        """ -H 'Idempotency-Key: first-light' -d '{"service": "imagen", "prompt": "a lighthouse"}'"""
+        " -H 'Idempotency-Key: first-light'"
+        """ -d '{"service": "imagen", "prompt": "a lighthouse"}'"""
     )
     for place in ("admin/", "api/docs", "health", "metrics"):
         say(f"            {url}/{place}")

@@ -92,7 +92,7 @@ def valkey_url() -> str:
 
 
 def postgres_url() -> str:
-    """The run's PostgreSQL, started at first use by the pytest process that the others fork from."""
+    """The run's PostgreSQL, started at first use and shared by xdist's workers."""
     if "TEST_POSTGRES_URL" not in os.environ:
         directory = scratch()
         os.environ.setdefault("XDG_RUNTIME_DIR", str(directory))
