@@ -12,9 +12,13 @@ def main() -> None:
         from config import datadir
 
         claimed = datadir.claim()  # noqa: F841 - held open while this process lives
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        raise SystemExit(f"Settings: {error}") from None
 
 
 if __name__ == "__main__":

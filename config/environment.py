@@ -3,12 +3,24 @@
 import ipaddress
 from base64 import urlsafe_b64decode
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import environ
 from django.core.exceptions import ImproperlyConfigured
 
 SAMPLES = ("changeme", "change-me", "secret", "example", "sample", "django-insecure", "xxxx")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Env(environ.Env):  # type: ignore[misc]
+    """django-environ, except that a value of the wrong kind is told by its variable."""
+
+    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().get_value(var, *args, **kwargs)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{var}: {error}") from None
 
 
 def check_secrets(values: dict[str, str]) -> None:

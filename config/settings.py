@@ -7,14 +7,12 @@ services while ``manage.py up`` runs) fill in what the environment leaves unset.
 import sys
 from datetime import timedelta
 
-import environ
-
 from config import datadir, environment, logs, redis, secrets
 
 BASE_DIR = secrets.BASE_DIR
 DATA_DIR = secrets.data_dir()
 
-env = environ.Env()
+env = environment.Env()
 for name in ("runtime.env", "secrets.env"):
     if (DATA_DIR / name).exists():
         env.read_env(DATA_DIR / name)

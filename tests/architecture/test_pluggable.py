@@ -1,0 +1,77 @@
+"""Each app alone in a foreign project: no sibling, no config, no settings of ours."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+NEEDS = {
+    "locking": [],
+    "breaker": [],
+    "health": [],
+    "accounts": [
+        "django.contrib.sessions",
+        "rest_framework",
+        "rest_framework_simplejwt.token_blacklist",
+    ],
+}
+COMMANDS = [
+    ["check", "--fail-level", "ERROR"],
+    ["migrate", "--verbosity", "0"],
+    ["makemigrations", "--check", "--dry-run"],
+]
+
+
+def foreign_settings(app: str, extra: str = "") -> str:
+    needs = ["django.contrib.auth", "django.contrib.contenttypes", *NEEDS[app], app]
+    return textwrap.dedent(f"""
+        SECRET_KEY = "a foreign project has its own secret, and it is long enough"
+        USE_TZ = True
+        DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": "foreign.db"}}}}
+        INSTALLED_APPS = {needs!r}
+        ROOT_URLCONF = "foreign_urls"
+    """) + textwrap.dedent(extra)
+
+
+def foreign_project(directory: Path, app: str, extra: str = "") -> None:
+    (directory / "foreign_settings.py").write_text(foreign_settings(app, extra))
+    (directory / "foreign_urls.py").write_text("urlpatterns = []\n")
+    (directory / app).symlink_to(settings.BASE_DIR / app)
+
+
+def django(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "django", *arguments, "--settings", "foreign_settings"],
+        cwd=directory, env={"PYTHONPATH": str(directory), "PATH": "/usr/bin:/bin"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("app", NEEDS)
+def test_an_app_alone_checks_and_migrates(tmp_path: Path, app: str) -> None:
+    foreign_project(tmp_path, app)
+    for command in COMMANDS:
+        result = django(tmp_path, *command)
+        assert result.returncode == 0, (command, result.stdout, result.stderr)
+
+
+@pytest.mark.parametrize("app", NEEDS)
+def test_a_misspelt_setting_fails_the_check_and_is_named(tmp_path: Path, app: str) -> None:
+    foreign_project(tmp_path, app, extra=f"{app.upper()} = {{'CAHCE': 'default'}}")
+    result = django(tmp_path, "check")
+    assert result.returncode == 1
+    assert f"({app}.E001)" in result.stderr
+    assert "CAHCE" in result.stderr
+
+
+@pytest.mark.parametrize("app", NEEDS)
+def test_an_app_can_be_imported_before_django_is_set_up(app: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"import {app}"],
+        cwd=settings.BASE_DIR, env={"PATH": "/usr/bin:/bin"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr

@@ -1,0 +1,89 @@
+"""Routes that end in each kind of error, for the tests of how errors are shown."""
+
+from collections.abc import Callable
+
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path
+from django.views.decorators.http import require_GET
+from rest_framework import exceptions, serializers
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from breaker.errors import CircuitOpenError
+from config.urls import *  # noqa: F403
+from config.urls import urlpatterns
+from locking.errors import LockBusy
+
+
+class Nested(serializers.Serializer[dict[str, str]]):
+    city = serializers.CharField(max_length=5)
+
+
+class Order(serializers.Serializer[dict[str, str]]):
+    name = serializers.CharField()
+    address = Nested()
+
+
+def plain(error: Exception) -> Callable[[HttpRequest], HttpResponse]:
+    def view(request: HttpRequest) -> HttpResponse:
+        raise error
+
+    return view
+
+
+def drf(error: Exception) -> Callable[..., HttpResponse]:
+    class Failing(APIView):
+        authentication_classes = ()
+        permission_classes = (AllowAny,)
+
+        def get(self, request: Request) -> Response:
+            raise error
+
+    return Failing.as_view()
+
+
+class Validating(APIView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    def post(self, request: Request) -> Response:
+        order = Order(data=request.data)
+        order.is_valid(raise_exception=True)
+        return Response(order.data)
+
+
+class Guarded(APIView):
+    permission_classes = (IsAuthenticated,)
+
+    def get(self, request: Request) -> Response:
+        return Response({})
+
+
+ERRORS: dict[str, Exception] = {
+    "circuit": CircuitOpenError("partner", retry_after=12.2),
+    "busy": LockBusy("render:42"),
+    "missing": Http404(),
+    "forbidden": PermissionDenied(),
+    "database": OperationalError("could not connect to server at 10.1.2.3, password hunter2"),
+    "bug": ZeroDivisionError("hunter2"),
+}
+
+urlpatterns += [path(f"api/plain/{name}", plain(error)) for name, error in ERRORS.items()]
+urlpatterns += [path(f"api/drf/{name}", drf(error)) for name, error in ERRORS.items()]
+urlpatterns += [
+    path("api/plain/suspicious", plain(SuspiciousOperation("hunter2"))),
+    path("api/drf/throttled", drf(exceptions.Throttled(wait=7))),
+    path("api/plain/get-only", require_GET(lambda request: HttpResponse())),
+    path("api/order", Validating.as_view()),
+    path("api/guarded", Guarded.as_view()),
+    path("admin/bug", plain(ZeroDivisionError("hunter2"))),
+]
+
+handler400 = "config.problems.bad_request"
+handler403 = "config.problems.permission_denied"
+handler404 = "config.problems.page_not_found"
+handler500 = "config.problems.server_error"

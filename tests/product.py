@@ -1,0 +1,150 @@
+"""The product started as a user starts it: ``manage.py up`` in a directory of its own."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from tests.servers import die_with_parent
+
+# What a user's shell would have; nothing of the test run leaks into the product.
+CLEAN = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def call(method: str, url: str, body: Any = None, **headers: str) -> Reply:
+    """One HTTP request; header names are given with underscores."""
+    data = None if body is None else json.dumps(body).encode()
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    if data is not None:
+        names.setdefault("Content-Type", "application/json")
+    request = urllib.request.Request(url, data, names, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            return Reply(reply.status, dict(reply.headers), reply.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return Reply(error.code, dict(error.headers), error.read())
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def up(directory: Path, **env: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(settings.BASE_DIR / "manage.py"), "up"],
+        env=CLEAN | {"DATA_DIR": str(directory), "PORT": str(free_port())} | env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=die_with_parent,
+    )
+
+
+class Product:
+    """A running ``manage.py up``."""
+
+    def __init__(self, directory: Path, **env: str) -> None:
+        self.directory = directory
+        self.process = up(directory, **env)
+        self.lines: list[str] = []
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            if line.startswith("Ctrl-C"):
+                break
+        self.output = "\n".join(self.lines)
+        assert "Ctrl-C" in self.output, self.output
+        self.url = self._find(r"server +(http://\S+)")
+        self.simulator = self._find(r"simulator +(http://[^/]+)")
+
+    def _find(self, pattern: str) -> str:
+        found = re.search(pattern, self.output)
+        assert found, self.output
+        return found[1]
+
+    @property
+    def password(self) -> str:
+        return self._find(r"operator +password (\S+)")
+
+    def sign_in(self, password: str) -> str:
+        login = {"username": "operator", "password": password}
+        return str(call("POST", f"{self.url}/api/v1/auth/token", login).json["access"])
+
+    def generate(self, token: str, key: str, **body: Any) -> Reply:
+        return call(
+            "POST", f"{self.url}/api/v1/generations",
+            {"service": "imagen", "prompt": "a lighthouse"} | body,
+            Authorization=f"Bearer {token}", Idempotency_Key=key,
+        )  # fmt: skip
+
+    def fault(self, service: str, **knobs: Any) -> None:
+        assert call("PUT", f"{self.simulator}/_simulator/faults/{service}", knobs).status < 300
+
+    def mend(self) -> None:
+        assert call("DELETE", f"{self.simulator}/_simulator/faults").status < 300
+
+    def paid(self, kind: str) -> int:
+        """Requests of a kind that reached the simulator."""
+        counts = call("GET", f"{self.simulator}/_simulator/requests").json["counts"]
+        return int(counts.get(kind, 0))
+
+    def processes(self) -> dict[int, str]:
+        """Living processes that carry this product's data directory, and their command lines."""
+        return processes_of(self.directory)
+
+    def workers(self) -> list[int]:
+        """The server's worker processes: children of the granian that ``up`` started."""
+        children = {
+            pid: int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+            for pid in self.processes()
+        }
+        masters = [pid for pid, line in self.processes().items() if "-m granian" in line]
+        return [
+            pid for pid, parent in children.items()
+            if parent in masters and "resource_tracker" not in self.processes()[pid]
+        ]  # fmt: skip
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        self.process.send_signal(number)
+        try:
+            self.process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        return self.process.returncode
+
+
+def processes_of(directory: Path) -> dict[int, str]:
+    mark = f"DATA_DIR={directory}".encode()
+    found = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (path / "environ").read_bytes().split(b"\0"):
+                found[int(path.name)] = (path / "cmdline").read_text().replace("\0", " ")
+        except OSError:  # gone meanwhile, or a kernel thread
+            continue
+    return found
