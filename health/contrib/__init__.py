@@ -1,0 +1,30 @@
+"""What health knows of its siblings: one module each, loaded where that sibling is installed."""
+
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from typing import Protocol, cast
+
+from django.apps import apps
+from prometheus_client.core import Metric
+
+from health.probes import Probe
+from health.snapshot import Snapshot
+
+SIBLINGS: dict[str, str] = {}
+
+
+class Contribution(Protocol):
+    def connect(self) -> None:
+        """Subscribe to what should hurry a check."""
+
+    def probes(self) -> Iterable[Probe]: ...
+
+    def metrics(self, snapshot: Snapshot) -> Iterable[Metric]:
+        """Read from the snapshot; a scrape does no I/O."""
+        ...
+
+
+def installed() -> Iterator[Contribution]:
+    for app, module in SIBLINGS.items():
+        if apps.is_installed(app):
+            yield cast(Contribution, import_module(module))

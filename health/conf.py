@@ -1,0 +1,29 @@
+"""The ``HEALTH`` settings dict."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.conf import settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """``services`` None watches all there is; intervals and deadlines are seconds by service.
+
+    ``tokens`` are SHA-256 hex digests of bearer tokens. They and ``allowed_cidrs`` open the
+    details and /metrics; everybody else sees status words.
+    """
+
+    services: Sequence[str] | None = None
+    intervals: Mapping[str, float] = field(default_factory=dict)
+    deadlines: Mapping[str, float] = field(default_factory=dict)
+    cache: str = "default"
+    release: str = ""
+    tokens: Sequence[str] = ()
+    allowed_cidrs: Sequence[str] = ()
+    drain_seconds: float = 0.0
+
+
+def conf() -> Settings:
+    values = getattr(settings, "HEALTH", {})
+    return Settings(**{key.lower(): value for key, value in values.items()})

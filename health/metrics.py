@@ -1,0 +1,100 @@
+"""/metrics: counters of every process and the shared state of the snapshot, side by side.
+
+With ``PROMETHEUS_MULTIPROC_DIR`` set, prometheus_client keeps counters in files and its default
+registry shows one process only. So each scrape builds a registry that reads the files, and adds
+the state that belongs to no process.
+"""
+
+import os
+from collections.abc import Iterator
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from . import contrib
+from .conf import conf
+from .snapshot import Snapshot
+from .verdict import Status
+
+CHECKS = Counter("health_checks", "Finished runs of a check.", ["service", "outcome"])
+DURATION = Histogram(
+    "health_check_duration_seconds",
+    "How long a check ran.",
+    ["service"],
+    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5),
+)
+ABANDONED = Counter("health_checks_abandoned", "Runs given up at their deadline.", ["service"])
+TRANSITIONS = Counter("health_transitions", "Changes of the status shown.", ["service", "status"])
+REQUESTS = Histogram(
+    "health_request_duration_seconds",
+    "How long an answer of /health took.",
+    ["endpoint", "code"],
+    buckets=(0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1),
+)
+
+
+def exposition(snapshot: Snapshot, accept: str) -> tuple[bytes, str]:
+    """Body and content type of one scrape."""
+    registry = CollectorRegistry()
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    else:
+        registry.register(REGISTRY)
+    registry.register(SharedState(snapshot))
+    encode, content_type = choose_encoder(accept)
+    return encode(registry), content_type
+
+
+class SharedState:
+    """Collector of what is the same in every process, so it must not be summed over them."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+
+    def collect(self) -> Iterator[Metric]:
+        yield _build()
+        yield _status(self.snapshot)
+        yield from _times(self.snapshot)
+        for contribution in contrib.installed():
+            yield from contribution.metrics(self.snapshot)
+
+
+def _build() -> Metric:
+    build = GaugeMetricFamily("app_build_info", "The running release.", labels=["version"])
+    build.add_metric([conf().release], 1)
+    return build
+
+
+def _status(snapshot: Snapshot) -> Metric:
+    family = GaugeMetricFamily(
+        "health_status", "1 for the status shown, else 0.", labels=["service", "status"]
+    )
+    for name in snapshot.names:
+        current = snapshot.status_of(name)
+        for status in Status:
+            family.add_metric([name, status], float(status is current))
+    return family
+
+
+def _times(snapshot: Snapshot) -> Iterator[Metric]:
+    runs = GaugeMetricFamily(
+        "health_last_run_timestamp_seconds", "When a check last ended.", labels=["service"]
+    )
+    passes = GaugeMetricFamily(
+        "health_last_success_timestamp_seconds", "When a check last passed.", labels=["service"]
+    )
+    for name in snapshot.names:
+        checks = list(snapshot.of(name))
+        for family, times in (
+            (runs, [check.time for check in checks]),
+            (passes, [check.last_success for check in checks]),
+        ):
+            known = [time.timestamp() for time in times if time]
+            if known:
+                family.add_metric([name], min(known))
+    yield runs
+    yield passes
+    taken = snapshot.time.timestamp()
+    yield GaugeMetricFamily("health_snapshot_timestamp_seconds", "Newest result.", value=taken)

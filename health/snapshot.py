@@ -1,0 +1,90 @@
+"""What is known now: an immutable value, replaced as a whole."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from .hysteresis import Trail, observe
+from .verdict import CheckResult, Reason, Standing, Status, aggregate, worst
+
+NEVER_RUN = CheckResult(Status.UNKNOWN)
+NO_TRAIL = Trail()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check: what never changes about it, its history, and its latest result."""
+
+    name: str
+    component: str
+    kind: str
+    source: str
+    critical: bool
+    deadline: float
+    trail: Trail = NO_TRAIL
+    result: CheckResult = NEVER_RUN
+    seconds: float | None = None
+    time: datetime | None = None
+    since: datetime | None = None
+    last_success: datetime | None = None
+
+    def after(self, result: CheckResult, *, seconds: float, time: datetime) -> "Check":
+        trail = observe(self.trail, result.status, result.reason)
+        return replace(
+            self,
+            trail=trail,
+            result=result,
+            seconds=seconds,
+            time=time,
+            since=self.since if trail.shown is self.trail.shown else time,
+            last_success=time if result.status is Status.PASS else self.last_success,
+        )
+
+    @property
+    def status(self) -> Status:
+        return self.trail.shown
+
+    @property
+    def standing(self) -> Standing:
+        return Standing(self.trail.shown, self.trail.reason, self.critical)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """``taken`` is the monotonic time of the newest result, ``time`` the wall clock then."""
+
+    checks: tuple[Check, ...]
+    taken: float
+    time: datetime
+
+    @property
+    def started(self) -> bool:
+        """Every check has run once or has passed its deadline."""
+        return all(check.time for check in self.checks)
+
+    @property
+    def status(self) -> Status:
+        if not self.started:
+            return Status.FAIL
+        return aggregate(check.standing for check in self.checks)
+
+    @property
+    def ready(self) -> Status:
+        """Only what no request can do without; a shared extra must not unroute every node."""
+        if not self.started:
+            return Status.FAIL
+        return aggregate(check.standing for check in self.checks if check.critical)
+
+    @property
+    def reason(self) -> Reason | None:
+        return None if self.started else Reason.STARTING
+
+    @property
+    def names(self) -> list[str]:
+        return list(dict.fromkeys(check.name for check in self.checks))
+
+    def of(self, name: str) -> Iterator[Check]:
+        return (check for check in self.checks if check.name == name)
+
+    def status_of(self, name: str) -> Status:
+        return worst(check.status for check in self.of(name))

@@ -1,0 +1,117 @@
+"""One check at work: its probe, its thread, when it runs next, and what it showed so far."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from . import metrics
+from .probes import Probe
+from .runner import Observation, Runner, timed_out
+from .schedule import Act, Schedule
+from .snapshot import Check
+
+logger = logging.getLogger(__name__)
+
+# After a result that contradicts what is shown.
+RECHECK_SECONDS = 1.0
+
+Report = Callable[["Watch", int, Observation], None]
+
+
+class Watch:
+    """Owned by the scheduler thread; ``report`` is called by the probe's thread."""
+
+    def __init__(
+        self, probe: Probe, *, now: float, jitter: Callable[[], float], report: Report
+    ) -> None:
+        self.probe = probe
+        self.schedule = Schedule(deadline=probe.deadline, due=now)
+        self.check = Check(
+            name=probe.name,
+            component=probe.component,
+            kind=probe.kind,
+            source=probe.source,
+            critical=probe.critical,
+            deadline=probe.deadline,
+        )
+        self._jitter = jitter
+        self._report = report
+        self._left_behind: Runner | None = None
+        self._runner = self._new_runner()
+
+    def advance(self, now: float) -> bool:
+        """Do what is due; True when there is a new result to show."""
+        match self.schedule.act(now):
+            case Act.WAIT:
+                return False
+            case Act.BEGIN:
+                self.schedule = self.schedule.begin(now)
+                self._runner.order(self.schedule.round)
+                return False
+            case Act.REPLACE if self._replace_runner():
+                self.schedule = self.schedule.finish(now, pause=0)
+                return False
+        self._expire(now)
+        return True
+
+    def finish(self, round_: int, observation: Observation, now: float) -> bool:
+        """Take a result; one that comes after its deadline has been counted as a failure."""
+        if round_ != self.schedule.round or self.schedule.began is None:
+            return False
+        in_time = not self.schedule.expired
+        if in_time:
+            self._record(observation)
+        self.schedule = self.schedule.finish(now, pause=self._pause())
+        return in_time
+
+    def hurry(self, now: float) -> None:
+        self.schedule = self.schedule.hurry(now)
+
+    def retire(self) -> None:
+        self._runner.retire()
+
+    def _expire(self, now: float) -> None:
+        if not self.schedule.expired:
+            metrics.ABANDONED.labels(self.probe.name).inc()
+        self._record(timed_out(self.probe.deadline))
+        self.schedule = self.schedule.expire(now, pause=self._pause())
+
+    def _record(self, observation: Observation) -> None:
+        before = self.check
+        self.check = before.after(
+            observation.result, seconds=observation.seconds, time=datetime.now(UTC)
+        )
+        name, latest = self.probe.name, self.check.trail.latest
+        metrics.CHECKS.labels(name, latest).inc()
+        metrics.DURATION.labels(name).observe(observation.seconds)
+        if self.check.status is not before.status:
+            metrics.TRANSITIONS.labels(name, self.check.status).inc()
+        if latest is not before.trail.latest:
+            self._log(observation)
+
+    def _log(self, observation: Observation) -> None:
+        result = observation.result
+        logger.log(
+            logging.WARNING if observation.error else logging.INFO,
+            "%s %s: %s %s",
+            self.probe.name,
+            self.probe.component,
+            result.status,
+            result.reason or "",
+            exc_info=observation.error,
+        )
+
+    def _pause(self) -> float:
+        pause = self.probe.interval * self._jitter()
+        return pause if self.check.trail.settled else min(pause, RECHECK_SECONDS)
+
+    def _replace_runner(self) -> bool:
+        """Two threads at most: while the first one hangs on, the second is the last."""
+        if self._left_behind and self._left_behind.alive:
+            return False
+        self._runner.retire()
+        self._left_behind, self._runner = self._runner, self._new_runner()
+        return True
+
+    def _new_runner(self) -> Runner:
+        return Runner(self.probe, lambda round_, seen: self._report(self, round_, seen))
