@@ -1,0 +1,30 @@
+"""DRF's authentication by bearer token: one query, so a revoked token dies with the commit."""
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import InterfaceError, OperationalError
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.request import Request
+
+from . import errors, sessions
+from .claims import Claims
+from .tokens import AccessToken, read
+
+
+class BearerAuthentication(BaseAuthentication):
+    """``request.auth`` becomes the token's claims."""
+
+    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, Claims] | None:
+        scheme, _, token = get_authorization_header(request).partition(b" ")
+        if scheme.lower() != b"bearer":
+            return None
+        claims = read(AccessToken, token)
+        try:
+            session = sessions.live(claims)
+        except (OperationalError, InterfaceError) as error:
+            raise errors.DatabaseUnavailable(retry_after=1) from error
+        if session is None:
+            raise errors.TokenRevoked
+        return session.user, claims
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"

@@ -1,0 +1,29 @@
+"""The ``ACCOUNTS`` settings dict, read anew on each call so that overriding it works."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.conf import settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """Durations are seconds, keys 32 bytes each."""
+
+    cache: str = "default"
+    signing_keys: Sequence[bytes] = field(default=(), repr=False)
+    """Ed25519 seeds: the first signs, all verify."""
+    pepper: bytes = field(default=b"", repr=False)
+    encryption_keys: Sequence[bytes] = field(default=(), repr=False)
+    issuer: str = "mainstay"
+    audience: str = "mainstay"
+    access_lifetime: int = 3_600
+    refresh_lifetime: int = 30 * 86_400
+    """The life of a login session: rotation never moves its end."""
+    refresh_overlap: float = 1.0
+    """How long after its rotation a refresh token still counts as a parallel call, not a replay."""
+
+
+def conf() -> Settings:
+    given = getattr(settings, "ACCOUNTS", {})
+    return Settings(**{key.lower(): value for key, value in given.items()})

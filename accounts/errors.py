@@ -1,0 +1,74 @@
+"""What can go wrong with credentials, and how each case is told to a client."""
+
+from typing import ClassVar
+
+from rest_framework.exceptions import APIException
+
+
+class AccountsError(APIException):
+    """Base of all; an APIException too, so that DRF's stock handler answers it correctly.
+
+    ``status`` is the HTTP status, ``code`` the problem code; the text is safe to show a client.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "accounts_error"
+    auth_header: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        cls.status_code = cls.status
+        cls.default_code = cls.code
+        cls.default_detail = (cls.__doc__ or "").strip()
+
+    def __init__(self, *, retry_after: float | None = None) -> None:
+        """``retry_after`` in seconds."""
+        super().__init__()
+        self.retry_after = self.wait = retry_after
+
+
+class InvalidCredentials(AccountsError):
+    """The username or the password is wrong."""
+
+    status = 401
+    code = "invalid_credentials"
+    auth_header = "Bearer"
+
+
+class TokenInvalid(AccountsError):
+    """The token is not valid."""
+
+    status = 401
+    code = "token_invalid"
+    auth_header = 'Bearer error="invalid_token"'
+
+
+class TokenExpired(TokenInvalid):
+    """The token has expired."""
+
+    code = "token_expired"
+
+
+class TokenRevoked(TokenInvalid):
+    """The token has been revoked."""
+
+    code = "token_revoked"
+
+
+class TokenReused(TokenInvalid):
+    """The refresh token was used before; its login session has been ended."""
+
+    code = "token_reused"
+
+
+class RefreshInProgress(AccountsError):
+    """Another request is refreshing this token."""
+
+    status = 409
+    code = "refresh_in_progress"
+
+
+class DatabaseUnavailable(AccountsError):
+    """The database does not answer."""
+
+    status = 503
+    code = "database_unavailable"

@@ -1,0 +1,54 @@
+from typing import Any
+
+from rest_framework import serializers
+
+
+class Text(serializers.CharField):
+    """A string as it was sent: DRF's own would turn numbers into text and trim spaces."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(trim_whitespace=False, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Strict(serializers.Serializer[Any]):
+    """Refuses fields it does not know."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (unknown := data.keys() - self.fields.keys()):
+            raise serializers.ValidationError(
+                dict.fromkeys(sorted(unknown), "This field is not known."), code="unknown"
+            )
+        return super().to_internal_value(data)
+
+
+class SignIn(Strict):
+    username = Text(max_length=254)
+    password = Text(max_length=1024, write_only=True)
+    device = Text(max_length=100, required=False, allow_blank=True)
+
+
+class RefreshRequest(Strict):
+    refresh = Text(write_only=True)
+
+
+class Revocation(Strict):
+    token = Text(write_only=True)
+    token_type_hint = Text(required=False)
+
+
+class PasswordChange(Strict):
+    current_password = Text(max_length=1024, write_only=True)
+    new_password = Text(max_length=1024, write_only=True)
+
+
+class TokenPairReply(serializers.Serializer[Any]):
+    access = serializers.CharField()
+    refresh = serializers.CharField()
+    access_expires_at = serializers.DateTimeField()
+    refresh_expires_at = serializers.DateTimeField()
+    session = serializers.CharField()
