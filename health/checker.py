@@ -7,7 +7,6 @@ probe, so a deadline holds whatever the probe does.
 import logging
 import os
 import random
-import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 
 from . import contrib, registry
-from .conf import conf
-from .pages import Edition, Identity, render
+from .identity import this_process
+from .pages import Edition, render
 from .probes import Probe
 from .runner import Observation
 from .snapshot import Snapshot
@@ -59,9 +58,7 @@ class Checker:
         self._inbox: SimpleQueue[Report | Wake | Stop] = SimpleQueue()
         self._pid = os.getpid()
         self._beat = now = time.monotonic()
-        self._identity = Identity(
-            node=socket.gethostname(), release=conf().release, started=datetime.now(UTC)
-        )
+        self._identity = this_process()
         self._watches = [
             Watch(probe, now=now, jitter=jitter, report=self._report) for probe in probes
         ]

@@ -1,0 +1,90 @@
+"""System checks of the ``HEALTH`` setting. E001 is a misspelt key, E002 a wrong value."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import fields
+from ipaddress import ip_network
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from .conf import Settings, conf
+from .registry import available
+
+KEYS = [field.name.upper() for field in fields(Settings)]
+SHA256_HEX = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
+TYPES: dict[str, tuple[type, ...]] = {
+    "SERVICES": (list, tuple, type(None)),
+    "INTERVALS": (dict,),
+    "DEADLINES": (dict,),
+    "CACHE": (str,),
+    "RELEASE": (str,),
+    "TOKENS": (list, tuple),
+    "ALLOWED_CIDRS": (list, tuple),
+    "DRAIN_SECONDS": (int, float),
+}
+
+
+@register()
+def check_settings(**kwargs: Any) -> list[CheckMessage]:
+    values = getattr(settings, "HEALTH", {})
+    known = f"Known: {', '.join(KEYS)}."
+    unknown = [
+        _wrong(key, "there is no such setting", number=1, hint=known)
+        for key in values
+        if key not in KEYS
+    ]
+    mistyped = [
+        _wrong(key, f"may not be {value!r}")
+        for key, value in values.items()
+        if key in TYPES and not isinstance(value, TYPES[key])
+    ]
+    return [*unknown, *mistyped] or list(_wrong_values(conf()))
+
+
+def _wrong_values(wanted: Settings) -> Iterator[CheckMessage]:
+    yield from _access(wanted)
+    yield from _services(wanted)
+    yield from _seconds(wanted)
+
+
+def _access(wanted: Settings) -> Iterator[CheckMessage]:
+    for cidr in wanted.allowed_cidrs:
+        try:
+            ip_network(cidr)
+        except ValueError as error:
+            yield _wrong("ALLOWED_CIDRS", str(error), number=3)
+    for position, digest in enumerate(wanted.tokens):
+        if not SHA256_HEX.fullmatch(digest):
+            # Not repeated here: what is not a digest may be the token itself.
+            yield _wrong("TOKENS", f"entry {position} is not a SHA-256 hex digest", number=4)
+
+
+def _services(wanted: Settings) -> Iterator[CheckMessage]:
+    known = {probe.name for probe in available()}
+    for key, names in (
+        ("SERVICES", wanted.services or ()),
+        ("INTERVALS", wanted.intervals),
+        ("DEADLINES", wanted.deadlines),
+    ):
+        for name, times in Counter(names).items():
+            if name not in known:
+                hint = f"Known: {', '.join(sorted(known))}."
+                yield _wrong(key, f"there is no service {name!r}", number=5, hint=hint)
+            elif times > 1:
+                yield _wrong(key, f"names {name!r} {times} times", number=6)
+
+
+def _seconds(wanted: Settings) -> Iterator[CheckMessage]:
+    for key, durations in (("INTERVALS", wanted.intervals), ("DEADLINES", wanted.deadlines)):
+        for name, seconds in durations.items():
+            if not isinstance(seconds, int | float) or seconds <= 0:
+                yield _wrong(key, f"{name!r} must be a number of seconds above 0")
+    if wanted.drain_seconds < 0:
+        yield _wrong("DRAIN_SECONDS", "must not be negative")
+
+
+def _wrong(key: str, what: str, *, number: int = 2, hint: str = "") -> Error:
+    return Error(f"HEALTH[{key!r}]: {what}.", hint=hint or None, id=f"health.E{number:03d}")

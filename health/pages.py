@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from .identity import Identity
 from .snapshot import Check, Snapshot
 from .verdict import CheckResult, Reason, Status, http_code
 
@@ -23,15 +24,6 @@ class Page:
 
     def body(self, age: float) -> bytes:
         return b"%b%.1f%b" % (self.head, age, self.tail)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Which process speaks; for privileged readers only."""
-
-    node: str
-    release: str
-    started: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from .hysteresis import Trail, observe
+from .probes import Probe
 from .verdict import CheckResult, Reason, Standing, Status, aggregate, worst
 
 NEVER_RUN = CheckResult(Status.UNKNOWN)
@@ -27,6 +28,17 @@ class Check:
     time: datetime | None = None
     since: datetime | None = None
     last_success: datetime | None = None
+
+    @classmethod
+    def of(cls, probe: Probe) -> "Check":
+        return cls(
+            name=probe.name,
+            component=probe.component,
+            kind=probe.kind,
+            source=probe.source,
+            critical=probe.critical,
+            deadline=probe.deadline,
+        )
 
     def after(self, result: CheckResult, *, seconds: float, time: datetime) -> "Check":
         trail = observe(self.trail, result.status, result.reason)

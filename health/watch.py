@@ -26,14 +26,7 @@ class Watch:
     ) -> None:
         self.probe = probe
         self.schedule = Schedule(deadline=probe.deadline, due=now)
-        self.check = Check(
-            name=probe.name,
-            component=probe.component,
-            kind=probe.kind,
-            source=probe.source,
-            critical=probe.critical,
-            deadline=probe.deadline,
-        )
+        self.check = Check.of(probe)
         self._jitter = jitter
         self._report = report
         self._left_behind: Runner | None = None

@@ -1,0 +1,60 @@
+"""One round of probes here and now, for a shell or a container's own check."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from queue import Empty, SimpleQueue
+from threading import Thread, enumerate
+from typing import TypeVar
+
+from .probes import Probe
+from .runner import Observation, observe, timed_out
+from .snapshot import Check, Snapshot
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+THREAD_NAME = "health-direct"
+
+
+def probe_now(probes: Iterable[Probe], *, timeout: float) -> Snapshot:
+    """All at once; what has not answered within ``timeout`` seconds has failed."""
+    calls = {probe: partial(observe, probe) for probe in probes}
+    seen = within(timeout, calls)
+    time_now = datetime.now(UTC)
+    return Snapshot(
+        checks=tuple(
+            _checked(probe, seen.get(probe, timed_out(timeout)), time_now) for probe in calls
+        ),
+        taken=time.monotonic(),
+        time=time_now,
+    )
+
+
+def _checked(probe: Probe, observation: Observation, now: datetime) -> Check:
+    return Check.of(probe).after(observation.result, seconds=observation.seconds, time=now)
+
+
+def within(timeout: float, calls: Mapping[Key, Callable[[], Value]]) -> dict[Key, Value]:
+    """What each call returned, if it did in time. A call that hangs keeps its daemon thread."""
+    done: SimpleQueue[tuple[Key, Value]] = SimpleQueue()
+    until = time.monotonic() + timeout
+    for key, call in calls.items():
+        Thread(target=_put, args=(done, key, call), name=THREAD_NAME, daemon=True).start()
+    results: dict[Key, Value] = {}
+    try:
+        while len(results) < len(calls):
+            key, value = done.get(timeout=max(0, until - time.monotonic()))
+            results[key] = value
+    except Empty:
+        pass
+    return results
+
+
+def _put(done: "SimpleQueue[tuple[Key, Value]]", key: Key, call: Callable[[], Value]) -> None:
+    done.put((key, call()))
+
+
+def hung() -> bool:
+    return any(thread.name == THREAD_NAME for thread in enumerate())

@@ -1,0 +1,18 @@
+"""Which process speaks; for privileged readers only."""
+
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from .conf import conf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    node: str
+    release: str
+    started: datetime
+
+
+def this_process() -> Identity:
+    return Identity(node=socket.gethostname(), release=conf().release, started=datetime.now(UTC))

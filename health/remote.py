@@ -1,0 +1,46 @@
+"""/health/detailed of a running server, as its own document."""
+
+import json
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+from .direct import within
+
+
+class NoAnswer(Exception):
+    """The server could not be asked, or did not speak health."""
+
+
+def ask(url: str, *, timeout: float) -> dict[str, Any]:
+    """Of ``url`` only scheme, host and port count unless it has a path of its own."""
+    answer = within(timeout, {url: partial(_fetch, url, timeout)}).get(url)
+    if answer is None:
+        raise NoAnswer(f"{url} did not answer within {timeout:g} s")
+    if isinstance(answer, Exception):
+        raise NoAnswer(f"{url} did not answer: {answer}") from answer
+    return answer
+
+
+def _fetch(url: str, timeout: float) -> dict[str, Any] | Exception:
+    parts = urlsplit(url)
+    connect = {"http": HTTPConnection, "https": HTTPSConnection}.get(parts.scheme)
+    if connect is None or not parts.hostname:
+        return ValueError("not an http or https address")
+    connection = connect(parts.hostname, parts.port, timeout=timeout)
+    try:
+        path = parts.path.rstrip("/") or "/health/detailed"
+        connection.request("GET", path, headers={"Accept": "application/health+json"})
+        return _document(connection.getresponse().read())
+    except (OSError, HTTPException, ValueError) as error:
+        return error
+    finally:
+        connection.close()
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    match json.loads(body):
+        case {"status": "pass" | "warn" | "fail" as status, **members}:
+            return {"status": status, **members}
+    raise ValueError("this is no health document")
