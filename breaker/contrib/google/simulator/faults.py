@@ -55,7 +55,7 @@ class Faults:
         """The fault of this call, used up by one of its ``times``."""
         family = service.partition("_")[0]
         with self._lock:
-            for name in (service, family):
+            for name in dict.fromkeys((service, family)):
                 fault = self._by_service.get(name, NONE)
                 if fault is not NONE and self._hits(fault, model):
                     self._use_up(name, fault)

@@ -1,0 +1,197 @@
+"""What an exception out of the SDK means: to the breaker, to the caller, and for the bill.
+
+Told apart by attributes and class names, because the SDK speaks through whichever of httpx,
+httpx2 and aiohttp is installed, and because its own error classes do not survive pickling.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .errors import (
+    GenerationError,
+    UpstreamFailed,
+    UpstreamThrottled,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+
+
+class Verdict(StrEnum):
+    FAILURE = "failure"
+    THROTTLED = "throttled"
+    NEUTRAL = "neutral"
+
+
+class Kind(StrEnum):
+    THROTTLED = "throttled"
+    UNAVAILABLE = "unavailable"
+    BROKEN = "broken"  # an error of Google's own
+    REFUSED = "refused"  # about this request or this project, not about Google's health
+    TIMED_OUT = "timed_out"
+    UNREACHED = "unreached"  # no request left this machine
+    CUT_OFF = "cut_off"
+    MALFORMED = "malformed"
+    UNAUTHENTICATED = "unauthenticated"
+    OURS = "ours"
+
+
+VERDICTS = {
+    Kind.THROTTLED: Verdict.THROTTLED,
+    Kind.UNAVAILABLE: Verdict.FAILURE,
+    Kind.BROKEN: Verdict.FAILURE,
+    Kind.REFUSED: Verdict.NEUTRAL,
+    Kind.TIMED_OUT: Verdict.FAILURE,
+    Kind.UNREACHED: Verdict.FAILURE,
+    Kind.CUT_OFF: Verdict.FAILURE,
+    Kind.MALFORMED: Verdict.FAILURE,
+    Kind.UNAUTHENTICATED: Verdict.NEUTRAL,
+    Kind.OURS: Verdict.NEUTRAL,
+}
+
+# After these Google has certainly not begun, so sending again cannot be paid for twice.
+NOT_BEGUN = {
+    Kind.THROTTLED,
+    Kind.UNAVAILABLE,
+    Kind.REFUSED,
+    Kind.UNREACHED,
+    Kind.UNAUTHENTICATED,
+    Kind.OURS,
+}
+
+# Any class of the exception's ancestry by name; the first row that matches decides.
+KINDS_BY_NAME = (
+    ("GoogleAuthError", Kind.UNAUTHENTICATED),
+    ("ConnectTimeout", Kind.UNREACHED),
+    ("PoolTimeout", Kind.UNREACHED),
+    ("ConnectError", Kind.UNREACHED),
+    ("ClientConnectorError", Kind.UNREACHED),
+    ("TimeoutException", Kind.TIMED_OUT),
+    ("TimeoutError", Kind.TIMED_OUT),
+    ("TransportError", Kind.CUT_OFF),
+    ("ClientPayloadError", Kind.CUT_OFF),
+    ("ClientConnectionError", Kind.CUT_OFF),
+    ("ConnectionError", Kind.CUT_OFF),
+    ("JSONDecodeError", Kind.MALFORMED),
+    ("ValidationError", Kind.MALFORMED),  # pydantic's, of a reply: requests are built earlier
+    ("Unreadable", Kind.MALFORMED),
+    ("UnknownApiResponseError", Kind.MALFORMED),
+    ("DecodingError", Kind.MALFORMED),
+)
+
+FAILED_OPERATIONS = {2, 4, 8, 13, 14}  # google.rpc: unknown, deadline, exhausted, internal, …
+WORD = re.compile(r"[A-Z_]{1,40}")
+DELAY = re.compile(r"(\d{1,6}(?:\.\d+)?)s?")
+RETRY_AFTER = 5.0  # seconds, where Google names none
+LONGEST_RETRY_AFTER = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    kind: Kind
+    code: int | None = None
+    word: str = ""
+    retry_after: float | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        return VERDICTS[self.kind]
+
+    @property
+    def begun(self) -> bool:
+        """Whether Google may have done the work, and charged for it."""
+        return self.kind not in NOT_BEGUN
+
+
+def find(error: Exception) -> Finding:
+    match error:
+        case Exception(code=int(code)):
+            return Finding(_kind_of(code), code, _word(error), _retry_after(error))
+    names = {ancestor.__name__ for ancestor in type(error).__mro__}
+    return Finding(next((kind for name, kind in KINDS_BY_NAME if name in names), Kind.OURS))
+
+
+def _kind_of(code: int) -> Kind:
+    match code:
+        case 429:
+            return Kind.THROTTLED
+        case 503:
+            return Kind.UNAVAILABLE
+        case 408 | 504:
+            return Kind.TIMED_OUT
+        case _ if 400 <= code < 500:
+            return Kind.REFUSED
+    return Kind.BROKEN
+
+
+def _word(error: Exception) -> str:
+    """Google's one-word status; nothing else of an upstream message is safe to repeat."""
+    match error:
+        case Exception(status=str(word)) if WORD.fullmatch(word):
+            return word
+    return ""
+
+
+def _retry_after(error: Exception) -> float | None:
+    longest = max((_seconds(text) for text in _delays(error)), default=0.0)
+    return min(longest, LONGEST_RETRY_AFTER) or None
+
+
+def _delays(error: Exception) -> Iterator[str]:
+    """The Retry-After header and google.rpc.RetryInfo, where they are given."""
+    match error:
+        case Exception(response=object(headers=headers)):
+            yield headers.get("Retry-After", "")
+    match error:
+        case Exception(details={"error": {"details": [*details]}}):
+            for detail in details:
+                match detail:
+                    case {"retryDelay": str(delay)}:
+                        yield delay
+
+
+def _seconds(text: str) -> float:
+    found = DELAY.fullmatch(text)
+    return float(found[1]) if found else 0.0
+
+
+def translate(finding: Finding) -> GenerationError:
+    """The caller's error.
+
+    A 4xx of Google's becomes 502: it is about our project, model or parameters as much as about
+    the prompt, and a 4xx of ours would tell the caller to change a request that this API accepts.
+    """
+    after = finding.retry_after or RETRY_AFTER
+    error = _error(finding, after)
+    error.begun = finding.begun
+    return error
+
+
+def _error(finding: Finding, after: float) -> GenerationError:
+    match finding.kind:
+        case Kind.THROTTLED:
+            return UpstreamThrottled("Google's quota is used up for now.", retry_after=after)
+        case Kind.UNAVAILABLE:
+            return UpstreamUnavailable("Google is unavailable.", retry_after=after)
+        case Kind.UNREACHED:
+            return UpstreamUnavailable("Google cannot be reached.", retry_after=after)
+        case Kind.TIMED_OUT:
+            return UpstreamTimeout("Google did not answer in time.")
+        case Kind.BROKEN | Kind.REFUSED:
+            verb = "refused the request" if finding.kind is Kind.REFUSED else "failed"
+            answer = f"{finding.code} {finding.word}".strip()
+            return UpstreamFailed(f"Google {verb} ({answer}).")
+        case Kind.CUT_OFF:
+            return UpstreamFailed("The connection to Google broke.")
+        case Kind.MALFORMED:
+            return UpstreamFailed("Google's answer could not be read.")
+        case Kind.UNAUTHENTICATED:
+            return UpstreamFailed("Google did not accept this server's credentials.")
+        case Kind.OURS:
+            return UpstreamFailed("The request to Google could not be made.")
+
+
+def operation_failed(code: int) -> bool:
+    """Whether a finished operation's google.rpc ``code`` speaks against Google's health."""
+    return code in FAILED_OPERATIONS

@@ -1,0 +1,109 @@
+"""A limit on a whole HTTP exchange, where httpx2 only limits each read.
+
+A server that sends one byte now and then never meets a read time-out. So each socket operation
+is given no more than what is left of the exchange, from the connect to the last byte of the body.
+Async calls need none of this: ``asyncio.timeout`` ends them from outside.
+"""
+
+import ssl
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import httpcore2
+import httpx2
+
+_ends_at: ContextVar[float] = ContextVar("ends_at")
+
+
+@contextmanager
+def _until(ends_at: float) -> Iterator[None]:
+    before = _ends_at.set(ends_at)
+    try:
+        yield
+    finally:
+        _ends_at.reset(before)
+
+
+def _left(expired: type[Exception]) -> float:
+    left = _ends_at.get() - time.monotonic()
+    if left <= 0:
+        raise expired("the time limit of the whole exchange is over")
+    return left
+
+
+class _Stream(httpcore2.NetworkStream):
+    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _left(httpcore2.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _left(httpcore2.WriteTimeout))
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore2.NetworkStream:
+        left = _left(httpcore2.ConnectTimeout)
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _Backend(httpcore2.SyncBackend):
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.NetworkStream:
+        left = _left(httpcore2.ConnectTimeout)
+        return _Stream(super().connect_tcp(host, port, left, local_address, socket_options))
+
+
+class _Body(httpx2.SyncByteStream):
+    def __init__(self, body: httpx2.SyncByteStream, ends_at: float) -> None:
+        self._body = body
+        self._ends_at = ends_at
+
+    def __iter__(self) -> Iterator[bytes]:
+        chunks = iter(self._body)
+        while True:
+            # Only around the read: whoever reads the stream has deadlines of its own.
+            with _until(self._ends_at):
+                chunk = next(chunks, None)
+            if chunk is None:
+                return
+            yield chunk
+
+    def close(self) -> None:
+        self._body.close()
+
+
+class DeadlineTransport(httpx2.HTTPTransport):
+    """Takes the request's read time-out as the limit of the whole exchange."""
+
+    def __init__(self, *, proxy: str | None = None) -> None:
+        super().__init__(proxy=proxy)
+        # httpx2 has no public way to choose the backend of its pool.
+        self._pool._network_backend = _Backend()
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        ends_at = time.monotonic() + request.extensions["timeout"]["read"]
+        with _until(ends_at):
+            response = super().handle_request(request)
+        assert isinstance(response.stream, httpx2.SyncByteStream)  # noqa: S101
+        response.stream = _Body(response.stream, ends_at)
+        return response

@@ -1,0 +1,65 @@
+"""What a caller of Google is told.
+
+    GenerationError
+        GoogleNotConfigured
+        UpstreamFailed        502, or 503 with a time to come back
+        UpstreamTimeout
+        UpstreamThrottled
+        IdempotencyKeyMissing, IdempotencyKeyReused
+
+Nothing that Google or the caller wrote is repeated: messages travel into logs and responses.
+"""
+
+from breaker.errors import BreakerError
+
+
+class GenerationError(BreakerError):
+    status = 502
+    code = "upstream_error"
+    # Whether Google may have done the work, and charged for it, all the same.
+    begun: bool = False
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class GoogleNotConfigured(GenerationError):
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No Google project is configured: set GOOGLE_CLOUD_PROJECT, or SIMULATOR_PORT."
+        )
+
+
+class UpstreamFailed(GenerationError):
+    """Google answered, but with an error or with something that is no answer."""
+
+
+class UpstreamUnavailable(GenerationError):
+    """Nothing was done for us, and coming back later may help."""
+
+    status = 503
+
+
+class UpstreamThrottled(GenerationError):
+    status = 503
+    code = "upstream_throttled"
+
+
+class UpstreamTimeout(GenerationError):
+    """No answer in time; whether the work was done is not known."""
+
+    status = 504
+    code = "upstream_timeout"
+
+
+class IdempotencyKeyMissing(GenerationError):
+    status = 400
+    code = "idempotency_key_missing"
+
+
+class IdempotencyKeyReused(GenerationError):
+    status = 422
+    code = "idempotency_key_reused"
