@@ -1,0 +1,52 @@
+"""Leases on names, shared by all processes, with fences that stop a stale holder from writing."""
+
+from typing import TYPE_CHECKING, Any
+
+from .decorator import locked
+from .errors import (
+    LockBusy,
+    LockError,
+    LockExpired,
+    LockInvalid,
+    LockLost,
+    LockRevoked,
+    LockUnavailable,
+    StaleFence,
+)
+from .leases import Lease
+from .locks import Lock, lock
+
+if TYPE_CHECKING:
+    from .fencing import locked_atomic
+    from .models import FencedModel
+
+__all__ = [
+    "FencedModel",
+    "Lease",
+    "Lock",
+    "LockBusy",
+    "LockError",
+    "LockExpired",
+    "LockInvalid",
+    "LockLost",
+    "LockRevoked",
+    "LockUnavailable",
+    "StaleFence",
+    "lock",
+    "locked",
+    "locked_atomic",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Models wait for Django's app registry, which imports this package first."""
+    match name:
+        case "FencedModel":
+            from .models import FencedModel
+
+            return FencedModel
+        case "locked_atomic":
+            from .fencing import locked_atomic
+
+            return locked_atomic
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

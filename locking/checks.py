@@ -1,0 +1,47 @@
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from . import durations, names
+from .conf import Settings, conf
+from .errors import LockInvalid
+
+
+@register()
+def check_settings(
+    app_configs: Iterable[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    known = {field.name.upper() for field in fields(Settings)}
+    unknown = sorted(getattr(settings, "LOCKING", {}).keys() - known)
+    if unknown:
+        hint = f"Known are {', '.join(sorted(known))}."
+        return [Error(f"LOCKING has no {key!r}.", hint=hint, id="locking.E001") for key in unknown]
+    return [*_check_values(conf()), *_check_cache(conf().cache)]
+
+
+def _check_values(found: Settings) -> Iterable[CheckMessage]:
+    tests: dict[str, Callable[[], object]] = {
+        "LEASE": lambda: durations.lease_seconds(found.lease),
+        "WAIT": lambda: durations.wait_seconds(found.wait),
+        "PREFIX": lambda: names.canonical(found.prefix),
+    }
+    for key, test in tests.items():
+        try:
+            test()
+        except LockInvalid as error:
+            yield Error(f"LOCKING[{key!r}]: {error}", id="locking.E002")
+
+
+def _check_cache(alias: str) -> Iterable[CheckMessage]:
+    if alias not in settings.CACHES:
+        yield Error(f"LOCKING['CACHE']: there is no cache {alias!r}.", id="locking.E003")
+    elif not settings.CACHES[alias]["BACKEND"].startswith("django_redis."):
+        yield Warning(
+            f"LOCKING['CACHE']: {alias!r} is not a django-redis cache.",
+            hint="Locks need Redis or Valkey; without, each raises LockUnavailable.",
+            id="locking.W001",
+        )

@@ -1,0 +1,23 @@
+"""``LOCKING`` in Django's settings; every key may be left out."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from .durations import Duration
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """``cache`` is the alias of a django-redis cache whose server keeps the locks."""
+
+    cache: str = "default"
+    prefix: str = "lock"
+    lease: Duration = 30
+    wait: Duration | None = 10
+
+
+def conf() -> Settings:
+    return Settings(
+        **{key.lower(): value for key, value in getattr(settings, "LOCKING", {}).items()}
+    )

@@ -1,0 +1,237 @@
+"""Performs the steps of a flow, in two colours; nothing is decided here.
+
+This is the one place that knows redis-py's errors. They become ``LockUnavailable`` and are thrown
+into the flow, as is a cancellation or an interrupt.
+"""
+
+import asyncio
+import logging
+import time
+from typing import Any, TypeVar
+
+import redis
+from redis.exceptions import NoScriptError
+
+from . import clock, connections
+from .errors import ConnectionBroken, LockUnavailable, ScriptMissing
+from .flows import Flow, Run, Settle, Sleep, Step
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+DEMOTED_OR_DEAD = (redis.ConnectionError, redis.exceptions.ReadOnlyError)
+
+
+def drive(flow: Flow[T], alias: str) -> T:
+    line = Line(connections.pool(alias))
+    try:
+        step = next(flow)
+        while True:
+            try:
+                reply = line.perform(step)
+            except BaseException as error:
+                step = flow.throw(error)
+            else:
+                step = flow.send(reply)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    finally:
+        line.hang_up()
+
+
+async def adrive(flow: Flow[T], alias: str) -> T:
+    line = AsyncLine(await connections.async_pool(alias))
+    try:
+        step = next(flow)
+        while True:
+            try:
+                reply = await line.perform(step)
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                step = flow.throw(error)
+            else:
+                step = flow.send(reply)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    finally:
+        await line.hang_up()
+
+
+def translated(error: redis.RedisError | TimeoutError) -> LockUnavailable:
+    match error:
+        case NoScriptError():
+            return ScriptMissing()
+        case redis.ConnectionError():
+            return ConnectionBroken()
+        case _:
+            return LockUnavailable()
+
+
+def _reply_by(step: Run, timeout: float) -> float:
+    latest = clock.now() + timeout
+    return latest if step.until is None else min(latest, step.until)
+
+
+def _packed(connection: Any, step: Run | Settle, *, whole: bool) -> Any:
+    script = step.script
+    verb, text = ("EVAL", script.source) if whole else ("EVALSHA", script.sha)
+    return connection.pack_command(verb, text, len(step.keys), *step.keys, *step.args)
+
+
+class Line:
+    """One flow's line to the store; knows the connection on which a reply is still due."""
+
+    def __init__(self, pool: connections.Pool) -> None:
+        self.pool = pool
+        self.silent: Any = None
+
+    def perform(self, step: Step) -> Any:
+        match step:
+            case Run():
+                return self.run(step)
+            case Settle():
+                return self.settle(step)
+            case Sleep():
+                return time.sleep(step.seconds)
+
+    def run(self, step: Run) -> Any:
+        until = _reply_by(step, self.pool.timeout)
+        try:
+            return self._ask(step, until)
+        except DEMOTED_OR_DEAD as error:
+            self.hang_up()
+            self.pool.drop_idle()
+            raise translated(error) from error
+        except redis.RedisError as error:
+            raise translated(error) from error
+
+    def _ask(self, step: Run, until: float) -> Any:
+        connection = self.silent = self.pool.take(until)
+        packed = _packed(connection, step, whole=step.whole)
+        connection.send_packed_command(packed, check_health=False)
+        try:
+            reply = _read(connection, until)
+        except redis.ResponseError:
+            self._answered()
+            raise
+        self._answered()
+        return reply
+
+    def _answered(self) -> None:
+        self.pool.give(self.silent)
+        self.silent = None
+
+    def settle(self, step: Settle) -> None:
+        until = clock.now() + step.patience
+        late = self.silent
+        try:
+            connection = self.silent = late or self.pool.take(until)
+            packed = _packed(connection, step, whole=True)
+            connection.send_packed_command(packed, check_health=False)
+            if late:
+                _read(connection, until)
+            _read(connection, until)
+            self._answered()
+        except redis.RedisError as error:
+            logger.debug("No reply to a last word: %r", error)
+
+    def hang_up(self) -> None:
+        if self.silent:
+            self.silent.disconnect()
+            self.silent = None
+
+
+def _read(connection: Any, until: float) -> Any:
+    return connection.read_response(
+        disable_decoding=True,
+        timeout=max(until - clock.now(), 0.001),
+        disconnect_on_error=False,
+    )
+
+
+class AsyncLine:
+    """``Line`` for a task."""
+
+    def __init__(self, pool: connections.AsyncPool) -> None:
+        self.pool = pool
+        self.silent: Any = None
+
+    async def perform(self, step: Step) -> Any:
+        match step:
+            case Run():
+                return await self.run(step)
+            case Settle():
+                return await self.settle(step)
+            case Sleep():
+                return await asyncio.sleep(step.seconds)
+
+    async def run(self, step: Run) -> Any:
+        until = _reply_by(step, self.pool.timeout)
+        try:
+            async with asyncio.timeout(until - clock.now()), self.pool.slots:
+                return await self._ask(step)
+        except DEMOTED_OR_DEAD as error:
+            await self.hang_up()
+            await self.pool.drop_idle()
+            raise translated(error) from error
+        except (redis.RedisError, TimeoutError) as error:
+            raise translated(error) from error
+
+    async def _ask(self, step: Run) -> Any:
+        connection = self.silent = await self.pool.take()
+        packed = _packed(connection, step, whole=step.whole)
+        await connection.send_packed_command(packed, check_health=False)
+        try:
+            reply = await _aread(connection)
+        except redis.ResponseError:
+            self._answered()
+            raise
+        self._answered()
+        return reply
+
+    def _answered(self) -> None:
+        self.pool.give(self.silent)
+        self.silent = None
+
+    async def settle(self, step: Settle) -> None:
+        """Goes on by itself when the task is cancelled once more."""
+        late, self.silent = self.silent, None
+        task = asyncio.create_task(self._last_word(step, late))
+        _last_words.add(task)
+        task.add_done_callback(_last_words.discard)
+        await asyncio.shield(task)
+
+    async def _last_word(self, step: Settle, late: Any) -> None:
+        line = AsyncLine(self.pool)
+        line.silent = late
+        try:
+            async with asyncio.timeout(step.patience):
+                await line._say(step)
+        except (redis.RedisError, TimeoutError) as error:
+            logger.debug("No reply to a last word: %r", error)
+        finally:
+            await line.hang_up()
+
+    async def _say(self, step: Settle) -> None:
+        late = self.silent
+        connection = self.silent = late or await self.pool.take()
+        packed = _packed(connection, step, whole=True)
+        await connection.send_packed_command(packed, check_health=False)
+        if late:
+            await _aread(connection)
+        await _aread(connection)
+        self._answered()
+
+    async def hang_up(self) -> None:
+        if self.silent:
+            await self.silent.disconnect(nowait=True)
+            self.silent = None
+
+
+async def _aread(connection: Any) -> Any:
+    return await connection.read_response(disable_decoding=True, disconnect_on_error=False)
+
+
+# The loop itself keeps only weak references to its tasks.
+_last_words: set[asyncio.Task[None]] = set()

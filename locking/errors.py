@@ -1,0 +1,101 @@
+"""What can go wrong with a lock.
+
+LockError
+├── LockInvalid      the caller asked for something that cannot be (also ValueError)
+├── LockBusy         held by another for longer than the caller would wait (also TimeoutError)
+├── LockLost         the lease ended before the work did
+│   ├── LockExpired      its time ran out
+│   └── LockRevoked      it was taken away before its time
+├── LockUnavailable  the store does not answer, or refuses: nothing is known about the lock
+└── StaleFence       the database has seen a newer holder
+"""
+
+from .holders import Holder
+
+
+class LockError(Exception):
+    status = 500
+    code = "lock_error"
+    retry_after: float | None = None
+    message = "Lock “{name}” failed."
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return self.message.format(name=self.name)
+
+
+class LockInvalid(LockError, ValueError):
+    status = 400
+    code = "lock_invalid"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.args = (reason,)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class LockBusy(LockError, TimeoutError):
+    """``retry_after`` is when the lease ends at the latest, unless its holder extends it."""
+
+    status = 409
+    code = "lock_busy"
+    message = "Lock “{name}” is held by another."
+
+    def __init__(
+        self, name: str = "", *, holder: Holder | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(name)
+        self.holder = holder
+        self.retry_after = retry_after
+
+
+class LockLost(LockError):
+    status = 409
+    code = "lock_lost"
+    message = "The lease on lock “{name}” is not this process's any more."
+
+    def __init__(self, name: str = "", *, fence: int | None = None) -> None:
+        super().__init__(name)
+        self.fence = fence
+
+
+class LockExpired(LockLost):
+    message = "The lease on lock “{name}” ran out before the work was done."
+
+
+class LockRevoked(LockLost):
+    message = "The lease on lock “{name}” was taken away before its time."
+
+
+class LockUnavailable(LockError):
+    status = 503
+    code = "lock_unavailable"
+    retry_after = 1.0
+    message = "The lock store does not answer."
+
+
+class ConnectionBroken(LockUnavailable):
+    """The connection ended before the reply came."""
+
+
+class ScriptMissing(LockUnavailable):
+    """The store does not know the script by its digest."""
+
+
+class StaleFence(LockError):
+    """``stored`` is the fence that refused; ``lock(…, floor=stored)`` gets past it."""
+
+    status = 409
+    code = "stale_fence"
+    message = "A newer holder of “{name}” has written since."
+
+    def __init__(self, name: str = "", *, fence: int | None = None, stored: int = 0) -> None:
+        super().__init__(name)
+        self.fence = fence
+        self.stored = stored

@@ -1,0 +1,160 @@
+"""``lock()``: what is wanted of a lock, as a value that may be shared and used again."""
+
+import json
+import os
+import random
+from asyncio import current_task
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from threading import get_ident
+from types import EllipsisType, TracebackType
+from typing import Any
+
+from . import clock, durations, flows, holders, names
+from .conf import conf
+from .drivers import adrive, drive
+from .durations import Duration
+from .errors import LockBusy, LockInvalid
+from .leases import Lease
+
+LONGEST_META = 1024
+
+
+def lock(
+    name: str,
+    *,
+    lease: Duration | EllipsisType = ...,
+    wait: Duration | EllipsisType | None = ...,
+    meta: Mapping[str, Any] | None = None,
+    floor: int = 0,
+) -> "Lock":
+    """A lock by this name among all processes that share the store.
+
+    ``lease``: seconds until it frees itself. ``wait``: seconds to wait for it; 0 tries once, None
+    waits for ever. Left out, both come from the settings. ``meta``: told to those who find the lock
+    busy. ``floor``: the fence will be higher than this.
+    """
+    settings = conf()
+    name = names.canonical(name)
+    return Lock(
+        name=name,
+        lease=durations.lease_seconds(settings.lease if lease is ... else lease),
+        wait=durations.wait_seconds(settings.wait if wait is ... else wait),
+        meta=_text(meta),
+        floor=floor,
+        alias=settings.cache,
+        keys=names.keys(settings.prefix, name),
+    )
+
+
+def _text(meta: Mapping[str, Any] | None) -> str:
+    if meta is None:
+        return ""
+    try:
+        text = json.dumps(dict(meta), separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        raise LockInvalid(f"meta must be a mapping that JSON can write: {error}.") from None
+    if len(text) > LONGEST_META:
+        raise LockInvalid(f"meta must be at most {LONGEST_META} bytes as JSON.")
+    return text
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lock:
+    name: str
+    lease: float
+    wait: float | None
+    meta: str
+    floor: int
+    alias: str
+    keys: tuple[str, ...]
+    # Leases of the ``with`` blocks now open, by thread or task: several may share one Lock.
+    _open: dict[Hashable, list[Lease]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def acquire(self) -> Lease:
+        """Raises LockBusy when ``wait`` is over, LockUnavailable when the store is down."""
+        return self._acquire(self.wait)
+
+    def try_acquire(self) -> Lease | None:
+        """Asks once, whatever ``wait`` says."""
+        try:
+            return self._acquire(0.0)
+        except LockBusy:
+            return None
+
+    async def aacquire(self) -> Lease:
+        return await self._aacquire(self.wait)
+
+    async def atry_acquire(self) -> Lease | None:
+        try:
+            return await self._aacquire(0.0)
+        except LockBusy:
+            return None
+
+    def _acquire(self, wait: float | None) -> Lease:
+        attempt = self._attempt(wait)
+        grant = drive(flows.acquire(attempt, clock=clock.now, random=random.random), self.alias)
+        return self._lease(attempt, grant)
+
+    async def _aacquire(self, wait: float | None) -> Lease:
+        attempt = self._attempt(wait)
+        flow = flows.acquire(attempt, clock=clock.now, random=random.random)
+        return self._lease(attempt, await adrive(flow, self.alias))
+
+    def _attempt(self, wait: float | None) -> flows.Attempt:
+        return flows.Attempt(
+            name=self.name,
+            keys=self.keys,
+            token=os.urandom(16).hex(),
+            lease=self.lease,
+            wait=wait,
+            actor=holders.actor(),
+            meta=self.meta,
+            floor=self.floor,
+        )
+
+    def _lease(self, attempt: flows.Attempt, grant: flows.Grant) -> Lease:
+        return Lease(
+            name=self.name,
+            token=attempt.token,
+            fence=grant.fence,
+            deadline=grant.deadline,
+            length=self.lease,
+            alias=self.alias,
+            keys=self.keys,
+        )
+
+    def __enter__(self) -> Lease:
+        lease = self.acquire()
+        self._open.setdefault(get_ident(), []).append(lease)
+        return lease
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close(get_ident()).__exit__(kind, error, trace)
+
+    async def __aenter__(self) -> Lease:
+        lease = await self.aacquire()
+        self._open.setdefault(current_task(), []).append(lease)
+        return lease
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._close(current_task()).__aexit__(kind, error, trace)
+
+    def _close(self, who: Hashable) -> Lease:
+        leases = self._open[who]
+        lease = leases.pop()
+        if not leases:
+            del self._open[who]
+        return lease

@@ -1,0 +1,72 @@
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import sync_to_async
+from django.db import models
+
+from .errors import StaleFence
+
+if TYPE_CHECKING:
+    from .leases import Lease
+
+
+class FencedModel(models.Model):
+    """A row that remembers the highest fence it was written under and refuses lower ones."""
+
+    fence = models.BigIntegerField(default=0, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def save_fenced(
+        self,
+        lease: "Lease",
+        *,
+        update_fields: Iterable[str] | None = None,
+        using: str | None = None,
+    ) -> None:
+        """Write as the holder of ``lease``; raises StaleFence if a newer holder has written.
+
+        One UPDATE, so nothing can come between check and write. It sends no save signals. A new
+        instance is inserted.
+        """
+        if self._state.adding:
+            self.fence = lease.fence
+            self.save(force_insert=True, using=using)
+            return
+        rows = type(self)._base_manager.using(using or self._state.db).filter(pk=self.pk)
+        values = self._values(None if update_fields is None else set(update_fields))
+        if not rows.filter(fence__lte=lease.fence).update(**values, fence=lease.fence):
+            stored = rows.values_list("fence", flat=True).get()
+            raise StaleFence(lease.name, fence=lease.fence, stored=stored)
+        self.fence = lease.fence
+
+    async def asave_fenced(
+        self,
+        lease: "Lease",
+        *,
+        update_fields: Iterable[str] | None = None,
+        using: str | None = None,
+    ) -> None:
+        await sync_to_async(self.save_fenced)(lease, update_fields=update_fields, using=using)
+
+    def _values(self, names: set[str] | None) -> dict[str, Any]:
+        return {
+            field.name: field.pre_save(self, add=False)
+            for field in self._meta.concrete_fields
+            if not (field.primary_key or field.generated or field.name == "fence")
+            and (names is None or field.name in names or field.attname in names)
+        }
+
+
+class Fence(models.Model):
+    """The highest fence under which work on a name was committed."""
+
+    name = models.CharField(primary_key=True, max_length=200)
+    fence = models.BigIntegerField()
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.fence}"
