@@ -37,10 +37,9 @@ def add(digests: Iterable[str]) -> None:
         )
 
 
-def purge(now: datetime) -> int:
-    if not installed():
-        return 0
-    return OutstandingToken.objects.filter(expires_at__lte=now).delete()[0]
+def purge(now: datetime) -> None:
+    if installed():
+        OutstandingToken.objects.filter(expires_at__lte=now).delete()
 
 
 def unsigned(token: str) -> str:

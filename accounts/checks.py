@@ -1,0 +1,78 @@
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connection
+
+from .conf import Settings, conf
+
+
+@register(Tags.security)
+def check_settings(**_: Any) -> list[CheckMessage]:
+    known = {field.name.upper() for field in fields(Settings)}
+    unknown = sorted(getattr(settings, "ACCOUNTS", {}).keys() - known)
+    if unknown:
+        return [Error(f"ACCOUNTS has no setting {name!r}.", id="accounts.E001") for name in unknown]
+    return [*_wrong_values(conf()), *_derived_keys(conf())]
+
+
+@register(Tags.database)
+def check_transactions(**_: Any) -> list[CheckMessage]:
+    options = connection.settings_dict["OPTIONS"]
+    if connection.vendor != "sqlite" or options.get("transaction_mode") == "IMMEDIATE":
+        return []
+    return [
+        Warning(
+            "SQLite transactions are deferred: parallel refreshes fail with 'database is locked'.",
+            hint="Set OPTIONS['transaction_mode'] to 'IMMEDIATE' for the default database.",
+            id="accounts.W003",
+        )
+    ]
+
+
+def _wrong_values(given: Settings) -> Iterator[CheckMessage]:
+    rules = {
+        "CACHE": (given.cache in settings.CACHES, "an alias of CACHES"),
+        "SIGNING_KEYS": (_are_keys(given.signing_keys), "a list of 32-byte Ed25519 seeds"),
+        "PEPPER": (given.pepper == b"" or _is_key(given.pepper), "32 bytes"),
+        "ENCRYPTION_KEYS": (_are_keys(given.encryption_keys), "a list of 32-byte keys"),
+        "ISSUER": (_is_name(given.issuer), "a name of 1 to 255 characters"),
+        "AUDIENCE": (_is_name(given.audience), "a name of 1 to 255 characters"),
+        "ACCESS_LIFETIME": (_in_range(given.access_lifetime, 1, 86_400), "1 to 86400 seconds"),
+        "REFRESH_LIFETIME": (_in_range(given.refresh_lifetime, 1, 10**9), "seconds above 0"),
+        "REFRESH_OVERLAP": (_in_range(given.refresh_overlap, 0, 60), "0 to 60 seconds"),
+    }
+    for name, (right, rule) in rules.items():
+        if not right:
+            yield Error(f"ACCOUNTS[{name!r}] must be {rule}.", id="accounts.E002")
+
+
+def _derived_keys(given: Settings) -> Iterator[CheckMessage]:
+    for name, value, number in (
+        ("SIGNING_KEYS", given.signing_keys, 1),
+        ("PEPPER", given.pepper, 2),
+    ):
+        if not value:
+            yield Warning(
+                f"ACCOUNTS[{name!r}] is not set and so derived from SECRET_KEY.",
+                hint="It then changes with SECRET_KEY, which ends every login. Give it its own.",
+                id=f"accounts.W00{number}",
+            )
+
+
+def _is_key(value: object) -> bool:
+    return isinstance(value, bytes) and len(value) == 32
+
+
+def _are_keys(value: object) -> bool:
+    return isinstance(value, Sequence) and all(_is_key(key) for key in value)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable()
+
+
+def _in_range(value: object, least: float, most: float) -> bool:
+    return type(value) in (int, float) and least <= value <= most  # type: ignore[operator]

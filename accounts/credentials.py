@@ -5,7 +5,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.http import HttpRequest
 
-from . import errors, sessions, signals
+from . import epochs, errors, sessions, signals
 from .models import LoginSession
 from .sessions import TokenPair
 
@@ -33,9 +33,11 @@ def check(request: HttpRequest, *, username: str, password: str) -> AbstractBase
 def change_password(
     request: HttpRequest, *, session: LoginSession, current: str, new: str
 ) -> TokenPair:
-    """Everything the user held dies; the caller gets a session of its own anew."""
+    """Ends every session of the user and starts one anew for the caller."""
     user = check(request, username=session.user.get_username(), password=current)
     with transaction.atomic():
+        if user.pk != session.user_id or epochs.hold(user) is None:
+            raise errors.InvalidCredentials
         user.set_password(new)
         user.save(update_fields=["password"])
         return sessions.start(user, device=session.device, address=session.address)

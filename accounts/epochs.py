@@ -19,25 +19,34 @@ WATCHED = ("password", "is_active", "is_staff", "is_superuser")
 
 def standing(user: AbstractBaseUser) -> str:
     """Digest of all that, once changed, ends what was issued before."""
-    return keys.digest("standing", *(repr(vars(user)[name]) for name in _watched(type(user))))
+    return keys.digest("standing", *(repr(getattr(user, name)) for name in _watched(type(user))))
 
 
-def lock(user: AbstractBaseUser) -> None:
-    """Hold the user's epoch until the end of the transaction; makes it at the first login."""
-    new = UserEpoch(user_id=user.pk, standing=standing(user))
-    UserEpoch.objects.bulk_create([new], ignore_conflicts=True)
+def hold(user: AbstractBaseUser) -> int | None:
+    """The user's epoch, locked to the end of the transaction.
+
+    None when the user has changed since ``user`` was read: what was concluded from it is void.
+    """
+    UserEpoch.objects.bulk_create(
+        [UserEpoch(user_id=user.pk, standing=standing(user))], ignore_conflicts=True
+    )
     UserEpoch.objects.select_for_update().get(pk=user.pk)
+    fresh = type(user)._base_manager.filter(pk=user.pk).first()
+    if fresh is None or standing(fresh) != standing(user):
+        return None
+    follow(fresh)
+    return UserEpoch.objects.get(pk=user.pk).value
 
 
 def follow(user: AbstractBaseUser) -> bool:
-    """Move the epoch if ``user``, freshly read or saved, no longer is what it was opened for."""
+    """Move the epoch if ``user``, freshly read, is no longer what it was opened for."""
     now = standing(user)
     outdated = UserEpoch.objects.filter(pk=user.pk).exclude(standing=now)
     return bool(outdated.update(value=F("value") + 1, standing=now))
 
 
-def current(user: AbstractBaseUser) -> int:
-    return UserEpoch.objects.values_list("value", flat=True).get(pk=user.pk)
+def advance(user: AbstractBaseUser) -> None:
+    UserEpoch.objects.filter(pk=user.pk).update(value=F("value") + 1)
 
 
 @lru_cache(maxsize=8)

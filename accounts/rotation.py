@@ -1,20 +1,86 @@
-"""Whether a second use of a refresh token is a race or a theft. Values in, a verdict out."""
+"""Exchanging a refresh token for a fresh pair: it works once, whoever comes second gets nothing.
 
+The outcome is a value, and errors are raised after the commit: one raised inside the transaction
+would take the revocation back with it.
+"""
+
+import logging
 from datetime import datetime, timedelta
-from enum import StrEnum
+
+from django.db import transaction
+from django.db.models import Exists
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from . import blacklist, errors, sessions, signals
+from .claims import Claims
+from .conf import conf
+from .models import LoginSession, Refresh
+from .replay import Verdict, judge
+from .sessions import Reason, TokenPair
+from .tokens import RefreshToken, read
+
+logger = logging.getLogger(__name__)
 
 
-class Verdict(StrEnum):
-    REVOKED = "revoked"
-    OVERLAP = "overlap"
-    REUSED = "reused"
+def rotate(raw: str) -> TokenPair:
+    """Raises a TokenInvalid, or RefreshInProgress when a parallel call has just won.
+
+    Cannot be called inside a transaction, whose rollback would forget that the token was used.
+    """
+    claims = read(RefreshToken, raw)
+    digest = sessions.fingerprint(claims.jti)
+    # Taken before waiting for the lock: queueing behind the winner is not replaying.
+    presented_at = Refresh.objects.filter(pk=digest).values_list(Now(), flat=True).first()
+    if presented_at is None:
+        raise errors.TokenRevoked
+    with transaction.atomic(durable=True):
+        outcome = _attempt(claims, digest, presented_at)
+    match outcome:
+        case TokenPair():
+            return outcome
+        case Verdict.OVERLAP:
+            raise errors.RefreshInProgress(retry_after=1)
+        case Verdict.REUSED:
+            logger.warning("refresh token reused, session %s ended", claims.sid)
+            signals.refresh_reuse_detected.send_robust(LoginSession, session_id=claims.sid)
+            raise errors.TokenReused
+        case None:
+            raise errors.TokenRevoked
 
 
-def judge(
-    *, presented_at: datetime, used_at: datetime, successor_used: bool, overlap: timedelta
-) -> Verdict:
-    """A second use is a parallel call of one client while it comes within ``overlap`` of the first
-    and nobody has used the successor yet. Anything later is a replay by someone else."""
-    if presented_at <= used_at + overlap and not successor_used:
-        return Verdict.OVERLAP
-    return Verdict.REUSED
+def _attempt(claims: Claims, digest: str, presented_at: datetime) -> TokenPair | Verdict | None:
+    """None for a session that has ended."""
+    locked = LoginSession.objects.select_for_update().filter(pk=claims.sid)
+    session = sessions.live(claims) if locked.exists() else None
+    if session is None:
+        return None
+    if Refresh.objects.filter(pk=digest, used_at=None).update(used_at=Now()):
+        return _succeed(session, digest, generation=claims.gen + 1)
+    verdict = _second_use(claims, digest, presented_at)
+    if verdict is Verdict.REUSED:
+        sessions.end(LoginSession.objects.filter(pk=session.pk), reason=Reason.REUSED)
+    return verdict
+
+
+def _succeed(session: LoginSession, digest: str, *, generation: int) -> TokenPair:
+    now = timezone.now()
+    blacklist.add([digest])
+    session.last_used_at = now
+    session.save(update_fields=["last_used_at"])
+    return sessions.issue(session, generation=generation, now=now)
+
+
+def _second_use(claims: Claims, digest: str, presented_at: datetime) -> Verdict:
+    successor = Refresh.objects.filter(
+        session=claims.sid, generation=claims.gen + 1, used_at__isnull=False
+    )
+    used_at, successor_used = Refresh.objects.values_list("used_at", Exists(successor)).get(
+        pk=digest
+    )
+    return judge(
+        presented_at=presented_at,
+        used_at=used_at,
+        successor_used=successor_used,
+        overlap=timedelta(seconds=conf().refresh_overlap),
+    )

@@ -1,6 +1,9 @@
 from typing import Any
 
+from django.contrib.auth.models import PermissionsMixin
 from rest_framework import serializers
+
+from .models import LoginSession
 
 
 class Text(serializers.CharField):
@@ -52,3 +55,40 @@ class TokenPairReply(serializers.Serializer[Any]):
     access_expires_at = serializers.DateTimeField()
     refresh_expires_at = serializers.DateTimeField()
     session = serializers.CharField()
+
+
+class Me(serializers.Serializer[Any]):
+    id = serializers.SerializerMethodField()
+    username = serializers.CharField(source="get_username")
+    is_staff = serializers.BooleanField()
+    permissions = serializers.SerializerMethodField()
+    session = serializers.SerializerMethodField()
+
+    def get_id(self, user: PermissionsMixin) -> int | str:
+        key: int | str = user.pk
+        return key
+
+    def get_permissions(self, user: PermissionsMixin) -> list[str]:
+        return sorted(user.get_all_permissions())
+
+    def get_session(self, _user: PermissionsMixin) -> str:
+        return str(self.context["session"])
+
+
+class SessionRow(serializers.ModelSerializer[LoginSession]):
+    current = serializers.SerializerMethodField()
+
+    class Meta:
+        model = LoginSession
+        fields = ["id", "device", "created_at", "last_used_at", "address", "current"]
+
+    def get_current(self, session: LoginSession) -> bool:
+        return bool(session.pk == self.context["session"])
+
+
+class Revoked(serializers.Serializer[Any]):
+    revoked = serializers.IntegerField()
+
+
+class Jwks(serializers.Serializer[Any]):
+    keys = serializers.ListField(child=serializers.DictField(child=serializers.CharField()))

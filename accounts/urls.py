@@ -6,4 +6,11 @@ app_name = "accounts"
 urlpatterns = [
     path("token", views.TokenView.as_view(), name="token"),
     path("token/refresh", views.RefreshView.as_view(), name="refresh"),
+    path("token/revoke", views.RevokeView.as_view(), name="revoke"),
+    path("logout", views.LogoutView.as_view(), name="logout"),
+    path("password/change", views.PasswordView.as_view(), name="password-change"),
+    path("me", views.MeView.as_view(), name="me"),
+    path("sessions", views.SessionsView.as_view(), name="sessions"),
+    path("sessions/revoke-others", views.RevokeOthersView.as_view(), name="revoke-others"),
+    path("sessions/<str:pk>", views.SessionView.as_view(), name="session"),
 ]

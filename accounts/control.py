@@ -1,0 +1,29 @@
+"""What operators do; admin and commands call these."""
+
+from datetime import datetime
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+from django.db.models import QuerySet
+
+from . import blacklist, epochs, sessions
+from .models import LoginSession
+
+
+def end_sessions(chosen: QuerySet[LoginSession], *, reason: str) -> int:
+    return sessions.end(chosen, reason=reason)
+
+
+def revoke(user: AbstractBaseUser, *, reason: str) -> int:
+    """Everything the user holds dies, a login now under way included. How many sessions ended."""
+    with transaction.atomic():
+        epochs.advance(user)
+        return sessions.end(sessions.of(user), reason=reason)
+
+
+def purge(*, now: datetime) -> int:
+    """Forget sessions past their end, which none of their tokens outlives; how many."""
+    with transaction.atomic():
+        blacklist.purge(now)
+        _, deleted = LoginSession.objects.filter(expires_at__lte=now).delete()
+    return deleted.get("accounts.LoginSession", 0)

@@ -1,0 +1,53 @@
+"""Changes made elsewhere (admin, shell, simplejwt's own tables) that must end sessions."""
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+from django.db.models.signals import post_save, pre_delete, pre_save
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+
+from . import blacklist, epochs, sessions
+from .models import LoginSession
+from .sessions import Reason
+
+
+def connect() -> None:
+    post_save.connect(user_saved, sender=get_user_model())
+    pre_delete.connect(user_deleted, sender=get_user_model())
+    if blacklist.installed():
+        pre_save.connect(token_recorded, sender=OutstandingToken)
+        post_save.connect(token_blacklisted, sender=BlacklistedToken)
+
+
+def user_saved(
+    instance: AbstractBaseUser,
+    created: bool,
+    raw: bool,
+    update_fields: frozenset[str] | None,
+    **_: Any,
+) -> None:
+    if created or raw or (update_fields is not None and update_fields.isdisjoint(epochs.WATCHED)):
+        return
+    with transaction.atomic():
+        # As stored: the instance may carry changes that this save left out.
+        if epochs.follow(type(instance)._base_manager.get(pk=instance.pk)):
+            sessions.end(sessions.of(instance), reason=Reason.USER_CHANGED)
+
+
+def user_deleted(instance: AbstractBaseUser, **_: Any) -> None:
+    sessions.end(sessions.of(instance), reason=Reason.USER_DELETED)
+
+
+def token_recorded(instance: OutstandingToken, **_: Any) -> None:
+    """Whoever writes here, no usable token gets in."""
+    instance.token = blacklist.unsigned(instance.token)
+
+
+def token_blacklisted(instance: BlacklistedToken, **_: Any) -> None:
+    """Somebody else's blacklisting; ours is in bulk and sends no signal."""
+    family = LoginSession.objects.filter(
+        refreshes__digest=instance.token.jti, refreshes__used_at=None
+    )
+    sessions.end(family, reason=Reason.BLACKLISTED)
