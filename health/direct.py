@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Thread, enumerate
+from threading import Thread
 from typing import TypeVar
 
 from .probes import Probe
@@ -14,8 +14,6 @@ from .snapshot import Check, Snapshot
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
-
-THREAD_NAME = "health-direct"
 
 
 def probe_now(probes: Iterable[Probe], *, timeout: float) -> Snapshot:
@@ -41,7 +39,7 @@ def within(timeout: float, calls: Mapping[Key, Callable[[], Value]]) -> dict[Key
     done: SimpleQueue[tuple[Key, Value]] = SimpleQueue()
     until = time.monotonic() + timeout
     for key, call in calls.items():
-        Thread(target=_put, args=(done, key, call), name=THREAD_NAME, daemon=True).start()
+        Thread(target=_put, args=(done, key, call), daemon=True).start()
     results: dict[Key, Value] = {}
     try:
         while len(results) < len(calls):
@@ -54,7 +52,3 @@ def within(timeout: float, calls: Mapping[Key, Callable[[], Value]]) -> dict[Key
 
 def _put(done: "SimpleQueue[tuple[Key, Value]]", key: Key, call: Callable[[], Value]) -> None:
     done.put((key, call()))
-
-
-def hung() -> bool:
-    return any(thread.name == THREAD_NAME for thread in enumerate())

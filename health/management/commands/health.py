@@ -18,6 +18,17 @@ class Command(BaseCommand):
     help = "Probe services here or ask a running server. Exit 0 pass or warn, 1 fail, 2 unknown."
     requires_system_checks = ()
 
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Leave at once: a thread stuck in a driver or a resolver must not hold up the exit."""
+        try:
+            super().run_from_argv(argv)
+            code = 0
+        except SystemExit as leave:
+            code = int(leave.code or 0)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("services", nargs="*", metavar="SERVICE")
         parser.add_argument("--json", action="store_true", help="the document of /health/detailed")
@@ -31,11 +42,10 @@ class Command(BaseCommand):
             document = self._ask(options["http"], services, timeout)
         except remote.NoAnswer as error:
             self.stderr.write(str(error))
-            code = 2
-        else:
-            self.stdout.write(json.dumps(document) if options["json"] else table(document))
-            code = 1 if document["status"] == Status.FAIL else 0
-        self._leave(code)
+            sys.exit(2)
+        self.stdout.write(json.dumps(document) if options["json"] else table(document))
+        if document["status"] == Status.FAIL:
+            sys.exit(1)
 
     def _ask(self, url: str | None, services: list[str], timeout: float) -> dict[str, Any]:
         if url is None:
@@ -59,15 +69,6 @@ class Command(BaseCommand):
         if unknown:
             message = f"No such service: {unknown}. Known: {', '.join(known)}."
             raise CommandError(message, returncode=2)
-
-    def _leave(self, code: int) -> None:
-        self.stdout.flush()
-        self.stderr.flush()
-        if direct.hung():
-            # A thread stuck in a driver or a resolver must not hold up the exit.
-            os._exit(code)
-        if code:
-            sys.exit(code)
 
 
 def only(document: dict[str, Any], services: list[str]) -> dict[str, Any]:
