@@ -69,7 +69,7 @@ def _services(wanted: Settings) -> Iterator[CheckMessage]:
         ("INTERVALS", wanted.intervals),
         ("DEADLINES", wanted.deadlines),
     ):
-        for name, times in Counter(names).items():
+        for name, times in Counter(list(names)).items():
             if name not in known:
                 hint = f"Known: {', '.join(sorted(known))}."
                 yield _wrong(key, f"there is no service {name!r}", number=5, hint=hint)

@@ -10,7 +10,9 @@ from prometheus_client.core import Metric
 from health.probes import Probe
 from health.snapshot import Snapshot
 
-SIBLINGS: dict[str, str] = {}
+SIBLINGS = {
+    "locking": "health.contrib.locking",
+}
 
 
 class Contribution(Protocol):

@@ -13,7 +13,7 @@ from locking import control
 class Locks(Probe):
     name = "locks"
     kind = "datastore"
-    deadline = 2.5
+    deadline = 1.5
 
     def run(self) -> CheckResult:
         control.probe()
