@@ -132,7 +132,6 @@ CORS_EXPOSE_HEADERS = ["Idempotent-Replay", "Location", "Retry-After", "X-Reques
 CORS_PREFLIGHT_MAX_AGE = 600
 
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 MEDIA_ROOT = DATA_DIR / "media"

@@ -64,8 +64,8 @@ class Guarded(APIView):
 
 
 ERRORS: dict[str, Exception] = {
-    "circuit": CircuitOpenError("partner", retry_after=12.2),
-    "busy": LockBusy("render:42"),
+    "circuit": CircuitOpenError("partner", 12.2, "open"),
+    "busy": LockBusy("render:42", holder=None, retry_after=2.5),
     "missing": Http404(),
     "forbidden": PermissionDenied(),
     "database": OperationalError("could not connect to server at 10.1.2.3, password hunter2"),
@@ -80,8 +80,9 @@ urlpatterns += [
     path("api/plain/get-only", require_GET(lambda request: HttpResponse())),
     path("api/order", Validating.as_view()),
     path("api/guarded", Guarded.as_view()),
-    path("admin/bug", plain(ZeroDivisionError("hunter2"))),
 ]
+# Ahead of the admin, which answers every path below its own.
+urlpatterns.insert(0, path("admin/bug", plain(ZeroDivisionError("hunter2"))))
 
 handler400 = "config.problems.bad_request"
 handler403 = "config.problems.permission_denied"

@@ -1,13 +1,13 @@
 import pytest
 from django.http import HttpResponseBase
 from django.test import Client
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 ORIGIN = "https://app.example"
 
 
 @pytest.fixture(autouse=True)
-def one_origin(settings: SettingsWrapper) -> None:
+def one_origin(settings: Settings) -> None:
     settings.CORS_ALLOWED_ORIGINS = [ORIGIN]
 
 

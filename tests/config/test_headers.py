@@ -26,6 +26,7 @@ def test_every_answer_carries_the_whole_set(
     client: Client, db: None, method: str, path: str, kind: dict[str, str]
 ) -> None:
     response = client.generic(method.upper(), path)
+    response.close()
     for name, value in (ALWAYS | kind).items():
         assert response.headers[name] == value, name
     assert "Strict-Transport-Security" not in response.headers
