@@ -14,6 +14,6 @@ def judge(
 ) -> Verdict:
     """A parallel call of the same client comes within ``overlap`` of the first use, and before
     anybody has used the successor. Anything later is a replay by someone else."""
-    if presented_at <= used_at + overlap and not successor_used:
+    if presented_at < used_at + overlap and not successor_used:
         return Verdict.OVERLAP
     return Verdict.REUSED

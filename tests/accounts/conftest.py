@@ -3,28 +3,49 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 PASSWORD = "correct horse battery"
 
-
-@pytest.fixture
-def client() -> APIClient:
-    return APIClient()
+Json = dict[str, Any]
+Call = Callable[..., Any]
 
 
 @pytest.fixture
-def post() -> Callable[..., Any]:
-    """POST JSON to a path below ``auth/``, with a bearer token where one is given."""
+def call() -> Call:
+    """A request below ``auth/``, with a bearer token where one is given."""
+    client = APIClient()
 
-    def send(path: str, body: Any = None, *, access: str | None = None) -> Any:
+    def send(method: str, path: str, body: Any = None, *, access: str | None = None) -> Any:
         headers = {} if access is None else {"Authorization": f"Bearer {access}"}
-        return APIClient().post(f"/api/v1/auth/{path}", body, format="json", headers=headers)
+        return client.generic(
+            method,
+            f"/api/v1/auth/{path}",
+            data=b"" if body is None else client._encode_data(body, "json")[0],
+            content_type="application/json",
+            headers=headers,
+        )
 
     return send
 
 
 @pytest.fixture
-def pair(user: User, post: Callable[..., Any]) -> dict[str, Any]:
-    """A fresh login of ``user``."""
-    return post("token", {"username": user.username, "password": PASSWORD}).json()
+def sign_in(user: User, call: Call) -> Callable[..., Json]:
+    def pair(**body: Any) -> Json:
+        answer = call("POST", "token", {"username": "ada", "password": PASSWORD, **body})
+        assert answer.status_code == 200, answer.content
+        return dict(answer.json())
+
+    return pair
+
+
+@pytest.fixture
+def pair(sign_in: Callable[..., Json]) -> Json:
+    return sign_in()
+
+
+@pytest.fixture
+def no_overlap(settings: Settings) -> None:
+    """Every second use of a refresh token counts as a replay."""
+    settings.ACCOUNTS = {**settings.ACCOUNTS, "REFRESH_OVERLAP": 0}

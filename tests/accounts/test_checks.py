@@ -1,0 +1,64 @@
+from typing import Any
+
+import pytest
+from django.core.checks import CheckMessage
+from pytest_django import Settings
+
+from accounts.checks import check_settings, check_transactions
+
+
+def found(messages: list[CheckMessage]) -> list[tuple[str | None, str]]:
+    return [(message.id, message.msg) for message in messages]
+
+
+def test_the_settings_of_the_project_are_right() -> None:
+    assert check_settings() == []
+
+
+def test_a_misspelt_key_is_an_error_that_names_it(settings: Settings) -> None:
+    settings.ACCOUNTS = {"PEPER": b"x"}
+    assert found(check_settings()) == [("accounts.E001", "ACCOUNTS has no setting 'PEPER'.")]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CACHE", "nowhere"),
+        ("SIGNING_KEYS", b"x" * 32),
+        ("SIGNING_KEYS", [b"short"]),
+        ("SIGNING_KEYS", ["x" * 32]),
+        ("ENCRYPTION_KEYS", 7),
+        ("PEPPER", b"short"),
+        ("PEPPER", "x" * 32),
+        ("ISSUER", ""),
+        ("AUDIENCE", None),
+        ("ACCESS_LIFETIME", 0),
+        ("ACCESS_LIFETIME", "3600"),
+        ("ACCESS_LIFETIME", True),
+        ("REFRESH_LIFETIME", -1),
+        ("REFRESH_OVERLAP", 61),
+    ],
+)
+def test_a_wrong_value_is_an_error_that_names_its_key(
+    settings: Settings, name: str, value: Any
+) -> None:
+    settings.ACCOUNTS = {**settings.ACCOUNTS, name: value}
+    (message,) = check_settings()
+    assert message.id == "accounts.E002"
+    assert repr(name) in message.msg
+
+
+def test_derived_keys_are_a_warning_each(settings: Settings) -> None:
+    settings.ACCOUNTS = {}
+    assert [message.id for message in check_settings()] == ["accounts.W001", "accounts.W002"]
+
+
+def test_deferred_sqlite_transactions_are_a_warning(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import connection
+
+    assert check_transactions() == []
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {})
+    expected = ["accounts.W003"] if connection.vendor == "sqlite" else []
+    assert [message.id for message in check_transactions()] == expected
