@@ -43,6 +43,17 @@ def normal(hop: str) -> str:
     return str(parsed)
 
 
+def seen_through(
+    peer: str, scheme: str, *, forwarded_for: str, forwarded_proto: str
+) -> tuple[str, str]:
+    """Address and scheme as the outermost trusted proxy saw them."""
+    trusted = settings.TRUSTED_PROXIES
+    if not trusted or not _trusted(peer, trusted):
+        return peer, scheme
+    address = client_address(peer, forwarded_for, trusted) if forwarded_for else peer
+    return address, forwarded_proto if forwarded_proto in ("http", "https") else scheme
+
+
 class ClientAddress:
     """WSGI wrapper: sets REMOTE_ADDR, and the scheme that a trusted proxy saw."""
 
@@ -52,12 +63,10 @@ class ClientAddress:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        trusted = settings.TRUSTED_PROXIES
-        peer = environ.get("REMOTE_ADDR", "")
-        if trusted and _trusted(peer, trusted):
-            forwarded_for = environ.get("HTTP_X_FORWARDED_FOR", "")
-            if forwarded_for:
-                environ["REMOTE_ADDR"] = client_address(peer, forwarded_for, trusted)
-            if environ.get("HTTP_X_FORWARDED_PROTO") in ("http", "https"):
-                environ["wsgi.url_scheme"] = environ["HTTP_X_FORWARDED_PROTO"]
+        environ["REMOTE_ADDR"], environ["wsgi.url_scheme"] = seen_through(
+            environ.get("REMOTE_ADDR", ""),
+            environ["wsgi.url_scheme"],
+            forwarded_for=environ.get("HTTP_X_FORWARDED_FOR", ""),
+            forwarded_proto=environ.get("HTTP_X_FORWARDED_PROTO", ""),
+        )
         return self.application(environ, start_response)

@@ -1,0 +1,65 @@
+import asyncio
+from collections.abc import Iterator
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from asgiref.testing import ApplicationCommunicator
+from pytest_django import Settings
+
+from health import checker
+
+
+@pytest.fixture
+def application(db: None) -> Iterator[Any]:
+    from config.asgi import application
+
+    checker.start()
+    yield application
+    checker.current().stop()
+
+
+def get(application: Any, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    scope = {
+        "type": "http", "method": "GET", "path": path, "raw_path": path.encode(),
+        "query_string": b"", "root_path": "", "scheme": "http", "http_version": "1.1",
+        "client": ("10.0.0.1", 4711), "server": ("127.0.0.1", 8000),
+        "headers": [(b"host", b"localhost")]
+        + [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()],
+    }  # fmt: skip
+
+    async def exchange() -> tuple[int, dict[str, str], bytes]:
+        request = ApplicationCommunicator(application, scope)
+        await request.send_input({"type": "http.request", "body": b""})
+        start = await request.receive_output(5)
+        body = await request.receive_output(5)
+        await request.wait(5)
+        names = {key.decode().lower(): value.decode() for key, value in start["headers"]}
+        return start["status"], names, body["body"]
+
+    return asyncio.run(exchange())
+
+
+def test_health_is_answered_before_django_with_the_headers(application: Any) -> None:
+    status, headers, body = get(application, "/health/live")
+    assert (status, body) == (200, b'{"status":"pass"}')
+    assert headers["x-frame-options"] == "DENY"
+
+
+def test_the_rest_is_djangos(application: Any) -> None:
+    status, headers, body = get(application, "/nowhere")
+    assert status == 404
+    assert b"not_found" in body
+    assert headers["x-frame-options"] == "DENY"
+
+
+def test_a_trusted_proxy_tells_address_and_scheme(application: Any, settings: Settings) -> None:
+    settings.TRUSTED_PROXIES = [ip_network("10.0.0.0/8")]
+    settings.HEALTH = {"ALLOWED_CIDRS": ["198.51.100.1/32"]}
+    status, _, _ = get(application, "/metrics", x_forwarded_for="203.0.113.1")
+    assert status == 403
+    status, headers, _ = get(
+        application, "/metrics", x_forwarded_for="198.51.100.1", x_forwarded_proto="https"
+    )
+    assert status == 200
+    assert "strict-transport-security" in headers
