@@ -1,3 +1,4 @@
+import asyncio
 import json
 from typing import Any
 
@@ -6,8 +7,9 @@ import pytest
 from google.auth import exceptions as auth
 from google.genai import errors
 
-from breaker.contrib.google.classify import Kind, Verdict, find, operation_failed, translate
-from breaker.contrib.google.results import Unreadable
+from breaker.classify import Outcome
+from breaker.contrib.google.classify import Kind, find, judge, requested_wait, translate
+from breaker.contrib.google.results import Blocked, OperationFailed, Text, Unreadable
 
 
 def api_error(
@@ -19,26 +21,26 @@ def api_error(
 
 
 CODES = [
-    (400, Kind.REFUSED, Verdict.NEUTRAL, False, 502),
-    (401, Kind.REFUSED, Verdict.NEUTRAL, False, 502),
-    (403, Kind.REFUSED, Verdict.NEUTRAL, False, 502),
-    (404, Kind.REFUSED, Verdict.NEUTRAL, False, 502),
-    (408, Kind.TIMED_OUT, Verdict.FAILURE, True, 504),
-    (429, Kind.THROTTLED, Verdict.THROTTLED, False, 503),
-    (499, Kind.REFUSED, Verdict.NEUTRAL, False, 502),
-    (500, Kind.BROKEN, Verdict.FAILURE, True, 502),
-    (502, Kind.BROKEN, Verdict.FAILURE, True, 502),
-    (503, Kind.UNAVAILABLE, Verdict.FAILURE, False, 503),
-    (504, Kind.TIMED_OUT, Verdict.FAILURE, True, 504),
+    (400, Kind.REFUSED, Outcome.NEUTRAL, False, 502),
+    (401, Kind.REFUSED, Outcome.NEUTRAL, False, 502),
+    (403, Kind.REFUSED, Outcome.NEUTRAL, False, 502),
+    (404, Kind.REFUSED, Outcome.NEUTRAL, False, 502),
+    (408, Kind.TIMED_OUT, Outcome.FAILURE, True, 504),
+    (429, Kind.THROTTLED, Outcome.THROTTLED, False, 503),
+    (499, Kind.REFUSED, Outcome.NEUTRAL, False, 502),
+    (500, Kind.BROKEN, Outcome.FAILURE, True, 502),
+    (502, Kind.BROKEN, Outcome.FAILURE, True, 502),
+    (503, Kind.UNAVAILABLE, Outcome.FAILURE, False, 503),
+    (504, Kind.TIMED_OUT, Outcome.FAILURE, True, 504),
 ]
 
 
-@pytest.mark.parametrize(("code", "kind", "verdict", "begun", "status"), CODES)
+@pytest.mark.parametrize(("code", "kind", "outcome", "begun", "status"), CODES)
 def test_a_status_code_has_one_meaning(
-    code: int, kind: Kind, verdict: Verdict, begun: bool, status: int
+    code: int, kind: Kind, outcome: Outcome, begun: bool, status: int
 ) -> None:
     finding = find(api_error(code))
-    assert (finding.kind, finding.verdict, finding.begun) == (kind, verdict, begun)
+    assert (finding.kind, finding.outcome, finding.begun) == (kind, outcome, begun)
     assert translate(finding).status == status
     assert translate(finding).begun == begun
 
@@ -118,9 +120,23 @@ def test_a_pickled_error_is_still_understood() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "failed"), [(2, True), (4, True), (8, True), (13, True), (14, True), (3, False)]
+    ("end", "outcome"),
+    [
+        (Text("x"), Outcome.OK),
+        (Blocked("SAFETY"), Outcome.OK),
+        (api_error(503), Outcome.FAILURE),
+        (api_error(429), Outcome.THROTTLED),
+        (asyncio.CancelledError(), Outcome.NEUTRAL),
+        (GeneratorExit(), Outcome.NEUTRAL),
+        *((OperationFailed(code), Outcome.FAILURE) for code in (2, 4, 8, 13, 14)),
+        *((OperationFailed(code), Outcome.NEUTRAL) for code in (3, 5, 7)),
+    ],
 )
-def test_a_failed_film_speaks_against_google_only_for_its_own_faults(
-    code: int, failed: bool
-) -> None:
-    assert operation_failed(code) == failed
+def test_the_breaker_hears_only_of_faults_of_google(end: object, outcome: Outcome) -> None:
+    assert judge(end) is outcome
+
+
+def test_the_breaker_stays_open_as_long_as_google_asks() -> None:
+    assert requested_wait(api_error(503, headers={"Retry-After": "90"})) == 90
+    assert requested_wait(api_error(503)) is None
+    assert requested_wait(Text("x")) is None

@@ -8,6 +8,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+from breaker.classify import Outcome
 
 from .errors import (
     GenerationError,
@@ -16,12 +19,7 @@ from .errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-
-
-class Verdict(StrEnum):
-    FAILURE = "failure"
-    THROTTLED = "throttled"
-    NEUTRAL = "neutral"
+from .results import OperationFailed
 
 
 class Kind(StrEnum):
@@ -37,17 +35,17 @@ class Kind(StrEnum):
     OURS = "ours"
 
 
-VERDICTS = {
-    Kind.THROTTLED: Verdict.THROTTLED,
-    Kind.UNAVAILABLE: Verdict.FAILURE,
-    Kind.BROKEN: Verdict.FAILURE,
-    Kind.REFUSED: Verdict.NEUTRAL,
-    Kind.TIMED_OUT: Verdict.FAILURE,
-    Kind.UNREACHED: Verdict.FAILURE,
-    Kind.CUT_OFF: Verdict.FAILURE,
-    Kind.MALFORMED: Verdict.FAILURE,
-    Kind.UNAUTHENTICATED: Verdict.NEUTRAL,
-    Kind.OURS: Verdict.NEUTRAL,
+OUTCOMES = {
+    Kind.THROTTLED: Outcome.THROTTLED,
+    Kind.UNAVAILABLE: Outcome.FAILURE,
+    Kind.BROKEN: Outcome.FAILURE,
+    Kind.REFUSED: Outcome.NEUTRAL,
+    Kind.TIMED_OUT: Outcome.FAILURE,
+    Kind.UNREACHED: Outcome.FAILURE,
+    Kind.CUT_OFF: Outcome.FAILURE,
+    Kind.MALFORMED: Outcome.FAILURE,
+    Kind.UNAUTHENTICATED: Outcome.NEUTRAL,
+    Kind.OURS: Outcome.NEUTRAL,
 }
 
 # After these Google has certainly not begun, so sending again cannot be paid for twice.
@@ -95,8 +93,8 @@ class Finding:
     retry_after: float | None = None
 
     @property
-    def verdict(self) -> Verdict:
-        return VERDICTS[self.kind]
+    def outcome(self) -> Outcome:
+        return OUTCOMES[self.kind]
 
     @property
     def begun(self) -> bool:
@@ -104,10 +102,20 @@ class Finding:
         return self.kind not in NOT_BEGUN
 
 
+@runtime_checkable
+class ApiError(Protocol):
+    """Google's own answer, whatever class it has after pickling."""
+
+    code: int
+    status: str | None
+    details: Any
+    response: Any
+
+
 def find(error: Exception) -> Finding:
     match error:
-        case Exception(code=int(code)):
-            return Finding(_kind_of(code), code, _word(error), _retry_after(error))
+        case ApiError():
+            return Finding(_kind_of(error.code), error.code, _word(error), _retry_after(error))
     names = {ancestor.__name__ for ancestor in type(error).__mro__}
     return Finding(next((kind for name, kind in KINDS_BY_NAME if name in names), Kind.OURS))
 
@@ -125,26 +133,22 @@ def _kind_of(code: int) -> Kind:
     return Kind.BROKEN
 
 
-def _word(error: Exception) -> str:
+def _word(error: ApiError) -> str:
     """Google's one-word status; nothing else of an upstream message is safe to repeat."""
-    match error:
-        case Exception(status=str(word)) if WORD.fullmatch(word):
-            return word
-    return ""
+    return error.status if error.status and WORD.fullmatch(error.status) else ""
 
 
-def _retry_after(error: Exception) -> float | None:
+def _retry_after(error: ApiError) -> float | None:
     longest = max((_seconds(text) for text in _delays(error)), default=0.0)
     return min(longest, LONGEST_RETRY_AFTER) or None
 
 
-def _delays(error: Exception) -> Iterator[str]:
+def _delays(error: ApiError) -> Iterator[str]:
     """The Retry-After header and google.rpc.RetryInfo, where they are given."""
-    match error:
-        case Exception(response=object(headers=headers)):
-            yield headers.get("Retry-After", "")
-    match error:
-        case Exception(details={"error": {"details": [*details]}}):
+    if error.response is not None:
+        yield error.response.headers.get("Retry-After", "")
+    match error.details:
+        case {"error": {"details": [*details]}}:
             for detail in details:
                 match detail:
                     case {"retryDelay": str(delay)}:
@@ -192,6 +196,21 @@ def _error(finding: Finding, after: float) -> GenerationError:
             return UpstreamFailed("The request to Google could not be made.")
 
 
-def operation_failed(code: int) -> bool:
-    """Whether a finished operation's google.rpc ``code`` speaks against Google's health."""
-    return code in FAILED_OPERATIONS
+def judge(end: object) -> Outcome:
+    """For the breaker. Content withheld for safety is an answer like any other."""
+    match end:
+        case Exception():
+            return find(end).outcome
+        case BaseException():
+            return Outcome.NEUTRAL  # cancelled, or a stream that its reader closed
+        case OperationFailed(code):
+            return Outcome.FAILURE if code in FAILED_OPERATIONS else Outcome.NEUTRAL
+    return Outcome.OK
+
+
+def requested_wait(end: object) -> float | None:
+    """Seconds for which Google asked to be left alone."""
+    match end:
+        case Exception():
+            return find(end).retry_after
+    return None
