@@ -1,0 +1,63 @@
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from accounts.models import LoginSession
+
+from .conftest import Call, Json
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/accounts/loginsession/"
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def test_the_list_and_the_row_show_no_token(operator: User, pair: Json) -> None:
+    client = signed_in(operator)
+    for path in (LIST, f"{LIST}{pair['session']}/change/"):
+        page = client.get(path)
+        assert page.status_code == 200
+        for token in (pair["access"], pair["refresh"]):
+            assert not any(part in page.text for part in token.split("."))
+
+
+def test_simplejwts_pages_show_no_signature(operator: User, pair: Json) -> None:
+    client = signed_in(operator)
+    row = client.get("/admin/token_blacklist/outstandingtoken/")
+    assert row.status_code == 200
+    assert pair["refresh"].rpartition(".")[2] not in row.text
+
+
+def test_rows_are_facts(operator: User, pair: Json) -> None:
+    client = signed_in(operator)
+    assert client.get(f"{LIST}add/").status_code == 403
+    assert client.post(f"{LIST}{pair['session']}/delete/", {"post": "yes"}).status_code == 403
+    assert client.post(f"{LIST}{pair['session']}/change/", {"device": "x"}).status_code == 403
+
+
+def test_the_selected_sessions_end(
+    operator: User, sign_in: Callable[..., Json], call: Call
+) -> None:
+    gone, kept = sign_in(), sign_in()
+    body = {"action": "end_selected", "_selected_action": [gone["session"]]}
+    page = signed_in(operator).post(LIST, body, follow=True)
+    assert "1 login sessions ended" in page.text
+    assert call("GET", "me", access=gone["access"]).status_code == 401
+    assert call("GET", "me", access=kept["access"]).status_code == 200
+    assert LoginSession.objects.get(pk=gone["session"]).reason == "ended by operator"
+
+
+def test_looking_does_not_allow_ending(pair: Json, call: Call) -> None:
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_loginsession"))
+    body = {"action": "end_selected", "_selected_action": [pair["session"]]}
+    client = signed_in(viewer)
+    assert client.get(LIST).status_code == 200
+    client.post(LIST, body)
+    assert call("GET", "me", access=pair["access"]).status_code == 200

@@ -1,0 +1,119 @@
+"""Real threads, each on a connection of its own, against one invariant."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from rest_framework.test import APIRequestFactory
+
+from accounts import control, errors, rotation, sessions
+from accounts.models import LoginSession, Refresh
+from accounts.sessions import TokenPair
+from accounts.tokens import AccessToken, read
+from accounts.views import RefreshView
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
+
+THREADS = 20
+
+
+def together(*works: Callable[[], Any]) -> list[Any]:
+    """Run all at once; the results in order."""
+    barrier = threading.Barrier(len(works))
+
+    def run(work: Callable[[], Any]) -> Any:
+        try:
+            connection.ensure_connection()
+            barrier.wait()
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return list(pool.map(run, works))
+
+
+def alive(pair: TokenPair) -> bool:
+    return sessions.live(read(AccessToken, pair.access)) is not None
+
+
+def outcome(token: str) -> TokenPair | str:
+    try:
+        return rotation.rotate(token)
+    except errors.AccountsError as error:
+        return error.code
+
+
+def test_of_twenty_parallel_refreshes_over_http_one_wins_and_the_family_lives(user: User) -> None:
+    pair = sessions.start(user)
+    view = RefreshView.as_view()
+
+    def refresh() -> Any:
+        return view(APIRequestFactory().post("/", {"refresh": pair.refresh}, format="json"))
+
+    answers = together(*[refresh] * THREADS)
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 409: THREADS - 1}
+    assert {answer.headers.get("Retry-After") for answer in answers} == {None, "1"}
+    (won,) = (answer for answer in answers if answer.status_code == 200)
+    assert alive(sessions.TokenPair(**won.data))
+    assert isinstance(outcome(won.data["refresh"]), TokenPair)
+
+
+def test_ten_rounds_of_parallel_refreshes_leave_one_line_of_successors(user: User) -> None:
+    pair = sessions.start(user)
+    for _ in range(10):
+        results = together(*[lambda token=pair.refresh: outcome(token)] * 8)
+        won = [result for result in results if isinstance(result, TokenPair)]
+        assert len(won) == 1, results
+        pair = won[0]
+    assert Refresh.objects.count() == 11
+    assert Refresh.objects.filter(used_at=None).count() == 1
+    assert alive(pair)
+
+
+def test_a_refresh_that_races_with_a_revocation_leaves_nothing_alive(user: User) -> None:
+    for _ in range(30):
+        pair = sessions.start(user)
+        chosen = LoginSession.objects.filter(pk=pair.session)
+        result, _ = together(
+            lambda token=pair.refresh: outcome(token),
+            lambda chosen=chosen: sessions.end(chosen, reason="race"),
+        )
+        survivors = [pair, result] if isinstance(result, TokenPair) else [pair]
+        assert not any(alive(each) for each in survivors)
+        assert {outcome(each.refresh) for each in survivors} == {"token_revoked"}
+
+
+def test_a_login_that_races_with_a_change_of_password_is_dead_or_refused(user: User) -> None:
+    for number in range(10):
+        checked = User.objects.get(pk=user.pk)
+
+        def login(checked: User = checked) -> TokenPair | None:
+            try:
+                return sessions.start(checked)
+            except errors.InvalidCredentials:
+                return None
+
+        def change(number: int = number) -> None:
+            changed = User.objects.get(pk=user.pk)
+            changed.set_password(f"battery staple {number}")
+            changed.save()
+
+        pair, _ = together(login, change)
+        assert pair is None or not alive(pair)
+
+
+def test_parallel_logins_and_revocations_never_deadlock(user: User) -> None:
+    works: list[Callable[[], Any]] = [
+        lambda: sessions.start(user),
+        lambda: control.revoke(user, reason="race"),
+        lambda: sessions.end(sessions.of(user), reason="race"),
+    ]
+    together(*works * 5)
+    control.revoke(user, reason="race")
+    assert not LoginSession.objects.filter(revoked_at=None).exists()
