@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import Any
@@ -6,7 +7,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from . import durations, names
+from . import durations
 from .conf import Settings, conf
 from .errors import LockInvalid
 
@@ -27,13 +28,14 @@ def _check_values(found: Settings) -> Iterable[CheckMessage]:
     tests: dict[str, Callable[[], object]] = {
         "LEASE": lambda: durations.lease_seconds(found.lease),
         "WAIT": lambda: durations.wait_seconds(found.wait),
-        "PREFIX": lambda: names.canonical(found.prefix),
     }
     for key, test in tests.items():
         try:
             test()
         except LockInvalid as error:
             yield Error(f"LOCKING[{key!r}]: {error}", id="locking.E002")
+    if type(found.prefix) is not str or not re.fullmatch(r"[^{}]+", found.prefix):
+        yield Error("LOCKING['PREFIX']: must be text without braces.", id="locking.E002")
 
 
 def _check_cache(alias: str) -> Iterable[CheckMessage]:
@@ -42,6 +44,6 @@ def _check_cache(alias: str) -> Iterable[CheckMessage]:
     elif not settings.CACHES[alias]["BACKEND"].startswith("django_redis."):
         yield Warning(
             f"LOCKING['CACHE']: {alias!r} is not a django-redis cache.",
-            hint="Locks need Redis or Valkey; without, each raises LockUnavailable.",
+            hint="Locks need Redis or Valkey.",
             id="locking.W001",
         )

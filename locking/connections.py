@@ -13,6 +13,8 @@ from weakref import WeakKeyDictionary
 
 import redis
 from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 from django_redis import get_redis_connection
 from redis import asyncio as aredis
 from redis.backoff import NoBackoff
@@ -133,3 +135,10 @@ async def async_pool(alias: str) -> AsyncPool:
         pools[key] = made, made.close_with_loop()
         await anext(pools[key][1])
     return pools[key][0]
+
+
+@receiver(setting_changed)
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting == "CACHES":
+        _pools.clear()
+        _async_pools.clear()

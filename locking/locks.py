@@ -18,6 +18,8 @@ from .errors import LockBusy, LockInvalid
 from .leases import Lease
 
 LONGEST_META = 1024
+# The store computes fences as doubles, whose integers are exact up to here.
+LARGEST_FENCE = 2**53 - 1
 
 
 def lock(
@@ -41,7 +43,7 @@ def lock(
         lease=durations.lease_seconds(settings.lease if lease is ... else lease),
         wait=durations.wait_seconds(settings.wait if wait is ... else wait),
         meta=_text(meta),
-        floor=floor,
+        floor=_checked(floor),
         alias=settings.cache,
         keys=names.keys(settings.prefix, name),
     )
@@ -57,6 +59,12 @@ def _text(meta: Mapping[str, Any] | None) -> str:
     if len(text) > LONGEST_META:
         raise LockInvalid(f"meta must be at most {LONGEST_META} bytes as JSON.")
     return text
+
+
+def _checked(floor: int) -> int:
+    if type(floor) is not int or not 0 <= floor < LARGEST_FENCE:
+        raise LockInvalid(f"floor must be a fence, an integer from 0 to {LARGEST_FENCE - 1}.")
+    return floor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -35,7 +35,7 @@ class FencedModel(models.Model):
             self.save(force_insert=True, using=using)
             return
         rows = type(self)._base_manager.using(using or self._state.db).filter(pk=self.pk)
-        values = self._values(None if update_fields is None else set(update_fields))
+        values = self._values(update_fields)
         if not rows.filter(fence__lte=lease.fence).update(**values, fence=lease.fence):
             stored = rows.values_list("fence", flat=True).get()
             raise StaleFence(lease.name, fence=lease.fence, stored=stored)
@@ -50,12 +50,14 @@ class FencedModel(models.Model):
     ) -> None:
         await sync_to_async(self.save_fenced)(lease, update_fields=update_fields, using=using)
 
-    def _values(self, names: set[str] | None) -> dict[str, Any]:
+    def _values(self, update_fields: Iterable[str] | None) -> dict[str, Any]:
+        concrete = self._meta.concrete_fields
+        wanted = concrete if update_fields is None else [*map(self._meta.get_field, update_fields)]
         return {
             field.name: field.pre_save(self, add=False)
-            for field in self._meta.concrete_fields
+            for field in concrete
             if not (field.primary_key or field.generated or field.name == "fence")
-            and (names is None or field.name in names or field.attname in names)
+            and field in wanted
         }
 
 

@@ -1,0 +1,54 @@
+import pytest
+from django.core.checks import run_checks
+from django.test import override_settings
+
+
+def found(locking):
+    with override_settings(LOCKING=locking):
+        return [
+            (message.id, message.msg)
+            for message in run_checks()
+            if message.id.startswith("locking.")
+        ]
+
+
+def test_the_projects_settings_are_right():
+    assert found({"CACHE": "locks"}) == []
+    assert found({"CACHE": "locks", "PREFIX": "p", "LEASE": 5, "WAIT": None}) == []
+
+
+@pytest.mark.parametrize(
+    ("locking", "expected"),
+    [
+        ({"CASHE": "locks"}, [("locking.E001", "LOCKING has no 'CASHE'.")]),
+        (
+            {"LEASE": 0, "WAIT": "soon"},
+            [
+                (
+                    "locking.E002",
+                    "LOCKING['LEASE']: lease must be from 0.01 to 604800 seconds.",
+                ),
+                (
+                    "locking.E002",
+                    "LOCKING['WAIT']: wait must be seconds or a timedelta, not str.",
+                ),
+            ],
+        ),
+        ({"PREFIX": ""}, [("locking.E002", "LOCKING['PREFIX']: must be text without braces.")]),
+        ({"PREFIX": "a{b"}, [("locking.E002", "LOCKING['PREFIX']: must be text without braces.")]),
+        ({"PREFIX": 7}, [("locking.E002", "LOCKING['PREFIX']: must be text without braces.")]),
+        (
+            {"CACHE": "nowhere"},
+            [("locking.E003", "LOCKING['CACHE']: there is no cache 'nowhere'.")],
+        ),
+    ],
+    ids=repr,
+)
+def test_a_wrong_setting_is_an_error_that_names_it(locking, expected):
+    assert found(locking) == expected
+
+
+def test_a_cache_that_is_not_redis_is_a_warning():
+    memory = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    with override_settings(CACHES=memory):
+        assert [id for id, _ in found({})] == ["locking.W001"]

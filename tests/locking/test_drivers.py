@@ -1,0 +1,332 @@
+"""Bad lines, dead servers and cancelled tasks, against a real server."""
+
+import asyncio
+import time
+
+import pytest
+from django_redis import get_redis_connection
+
+from locking import LockBusy, LockUnavailable, lock
+from tests.locking.conftest import Use
+from tests.locking.proxy import Fault, Proxy
+from tests.servers import Valkey
+
+HOLDER = "lock:{n}:l"
+BREAK, HANG, STALL, PASS = Fault.BREAK, Fault.HANG, Fault.STALL, Fault.PASS
+
+
+@pytest.fixture
+def behind(own_valkey: Valkey):
+    """A client past the bad line."""
+    import redis
+
+    with redis.Redis(unix_socket_path=str(own_valkey.socket), db=1) as client:
+        yield client
+
+
+def acquire(colour: str, **options):
+    wanted = lock("n", **options)
+    if colour == "sync":
+        return wanted.acquire()
+    return asyncio.run(wanted.aacquire())
+
+
+both = pytest.mark.parametrize("colour", ["sync", "async"])
+
+
+@both
+def test_an_acquire_whose_reply_is_lost_is_repeated_and_granted(proxy: Proxy, behind, colour):
+    proxy.plan(PASS, BREAK)  # the first is unknown to the new server and sent again whole
+    lease = acquire(colour)
+    assert int(behind.hget(HOLDER, "f")) == lease.fence
+    assert [call.count(lease.token.encode()) for call in proxy.calls] == [1, 1, 1]
+
+
+@both
+def test_an_acquire_that_never_gets_a_reply_leaves_no_orphan(proxy: Proxy, behind, colour):
+    proxy.plan(PASS, BREAK, BREAK)
+    with pytest.raises(LockUnavailable):
+        acquire(colour)
+    assert not behind.exists(HOLDER)
+    assert b"EVAL" in proxy.calls[-1]
+
+
+@both
+def test_a_silent_line_is_given_up_in_time_and_leaves_no_orphan(proxy: Proxy, behind, colour):
+    proxy.plan(PASS, HANG, HANG)
+    begun = time.monotonic()
+    with pytest.raises(LockUnavailable):
+        acquire(colour, wait=0.4)
+    assert time.monotonic() - begun < 0.6
+    assert not behind.exists(HOLDER)
+
+
+@both
+def test_an_acquire_that_arrives_after_it_was_given_up_leaves_no_orphan(
+    proxy: Proxy, behind, colour
+):
+    lock("warm").acquire().release()
+    proxy.plan(STALL)
+    with pytest.raises(LockUnavailable):
+        acquire(colour, wait=0.3)
+    lock("n2").acquire().release()
+    proxy.resume.set()
+    deadline = time.monotonic() + 5
+    while not behind.hexists("lock:{n}:s", "x"):
+        assert time.monotonic() < deadline
+    assert not behind.exists(HOLDER)
+
+
+@pytest.mark.parametrize("fault", [BREAK, HANG])
+def test_a_release_whose_reply_is_lost_is_a_release(proxy: Proxy, behind, fault):
+    lease = lock("n").acquire()
+    proxy.plan(PASS, fault)
+    if fault is HANG:
+        with pytest.raises(LockUnavailable):
+            lease.release()
+    lease.release()
+    assert not behind.exists(HOLDER)
+    assert not lease.lost
+
+
+def test_a_release_without_reply_is_a_release_also_when_others_came_between(proxy: Proxy):
+    lease = lock("n").acquire()
+    lock("warm").acquire().release()
+    proxy.plan(HANG)
+    with pytest.raises(LockUnavailable):
+        lease.release()
+    for _ in range(10):
+        lock("n").acquire().release()
+    lease.release()
+    assert not lease.lost
+
+
+def test_an_extension_whose_reply_is_lost_is_repeated(proxy: Proxy):
+    lease = lock("n", lease=10).acquire()
+    lease.extend(20)
+    proxy.plan(BREAK)
+    lease.extend(60)
+    assert lease.remaining > 59
+
+
+def test_an_extension_that_fails_leaves_the_lease_as_it_was(proxy: Proxy):
+    lease = lock("n", lease=10).acquire()
+    lease.extend(11)
+    proxy.plan(HANG)
+    with pytest.raises(LockUnavailable):
+        lease.extend(60)
+    assert 8 < lease.remaining < 11
+    lease.extend(60)
+    lease.release()
+
+
+@both
+def test_forgotten_scripts_are_sent_again(store, colour):
+    for _ in range(3):
+        store.script_flush()
+        lease = acquire(colour)
+        store.script_flush()
+        lease.extend()
+        store.script_flush()
+        lease.release()
+    assert lock("n").try_acquire()
+
+
+@both
+def test_a_server_that_is_gone_is_unavailable_at_once(own_valkey, use: Use, colour):
+    use(own_valkey.url)
+    acquire(colour).release()
+    own_valkey.stop()
+    begun = time.monotonic()
+    with pytest.raises(LockUnavailable) as caught:
+        acquire(colour)
+    assert time.monotonic() - begun < 0.5
+    assert str(caught.value) == "The lock store does not answer."
+
+
+@both
+def test_a_server_that_restarted_is_found_again(own_valkey, use: Use, colour):
+    use(own_valkey.url)
+
+    async def scenario():
+        await (await lock("n").aacquire()).arelease()
+        own_valkey.restart()
+        await lock("n").aacquire()
+
+    if colour == "async":
+        asyncio.run(scenario())
+    else:
+        lock("n").acquire().release()
+        own_valkey.restart()
+        lock("n").acquire()
+
+
+@both
+@pytest.mark.parametrize("warm", [True, False], ids=["pooled connection", "new connection"])
+@pytest.mark.parametrize("wait", [0.3, 0.8])
+def test_a_server_that_accepts_and_never_answers_is_unavailable_within_the_wait(
+    own_valkey, use: Use, colour, warm, wait
+):
+    use(own_valkey.url)
+    if warm and colour == "sync":
+        lock("n").acquire().release()
+    own_valkey.pause()
+    begun = time.monotonic()
+    with pytest.raises(LockUnavailable):
+        acquire(colour, wait=wait)
+    assert time.monotonic() - begun < wait + 0.2
+    own_valkey.resume()
+    assert lock("n", wait=0).try_acquire()
+
+
+@pytest.mark.race
+def test_a_server_that_falls_silent_during_a_wait_is_unavailable_within_it(own_valkey, use: Use):
+    use(own_valkey.url)
+    lock("n").acquire()
+
+    async def scenario():
+        waiting = asyncio.create_task(lock("n", wait=0.8).aacquire())
+        await asyncio.sleep(0.2)
+        own_valkey.pause()
+        await waiting
+
+    begun = time.monotonic()
+    with pytest.raises(LockUnavailable):
+        asyncio.run(scenario())
+    assert time.monotonic() - begun < 1.0
+
+
+def test_a_read_only_server_is_unavailable_and_its_connections_are_dropped(store):
+    lock("n").acquire().release()
+    store.replicaof("127.0.0.1", "1")
+    try:
+        with pytest.raises(LockUnavailable) as caught:
+            lock("n").acquire()
+        assert "READONLY" in str(caught.value.__cause__).upper() or "read only" in str(
+            caught.value.__cause__
+        )
+    finally:
+        store.replicaof("NO", "ONE")
+    assert lock("n").try_acquire()
+
+
+async def cancelled_after(steps: int, work) -> bool:
+    """Whether the cancellation came before the work was done."""
+    task = asyncio.ensure_future(work)
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    if task.done():
+        return False
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    return True
+
+
+async def free(name: str) -> None:
+    lease = await lock(name, wait=0).aacquire()
+    await lease.arelease()
+
+
+@pytest.mark.parametrize("warm", [True, False], ids=["pooled connection", "new connection"])
+def test_an_acquire_cancelled_at_any_await_leaves_the_lock_free_and_the_pool_working(warm):
+    async def once(steps: int) -> bool:
+        if warm:
+            await free("warm")
+        wanted = lock("n")
+        cancelled = await cancelled_after(steps, hold(wanted))
+        await free("n")
+        return cancelled
+
+    async def hold(wanted):
+        lease = await wanted.aacquire()
+        await lease.arelease()
+
+    steps = 0
+    while asyncio.run(once(steps)):
+        steps += 1
+    assert steps > 3
+
+
+def test_a_waiting_acquire_cancelled_at_any_time_leaves_the_queue(store):
+    async def once(steps: int) -> None:
+        await cancelled_after(steps, lock("n", wait=0.02).aacquire())
+
+    with lock("n"):
+        for steps in (*range(40), *range(40, 4000, 97)):
+            try:
+                asyncio.run(once(steps))
+            except LockBusy:
+                break
+        assert not store.exists("lock:{n}:q", "lock:{n}:w")
+    assert lock("n").try_acquire()
+
+
+def test_a_cancellation_during_an_acquire_reaches_the_caller_once(store):
+    async def main():
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05), lock("n", wait=5):
+                pass
+        assert not store.exists("lock:{n}:q")
+
+    with lock("n"):
+        asyncio.run(main())
+
+
+def test_a_release_cancelled_at_any_await_releases():
+    async def once(steps: int) -> bool:
+        lease = await lock("n", wait=0).aacquire()
+        cancelled = await cancelled_after(steps, lease.arelease())
+        await free("n")
+        return cancelled
+
+    steps = 1  # before its first step a task has not begun, and its work neither
+    while asyncio.run(once(steps)):
+        steps += 1
+    assert steps > 2
+
+
+def test_a_body_that_is_cancelled_releases():
+    async def main():
+        entered = asyncio.Event()
+
+        async def body():
+            async with lock("n"):
+                entered.set()
+                await asyncio.sleep(60)
+
+        task = asyncio.create_task(body())
+        await entered.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await free("n")
+
+    asyncio.run(main())
+
+
+def test_a_second_cancellation_does_not_stop_the_farewell(proxy: Proxy, behind):
+    async def main():
+        await free("warm")
+        proxy.plan(HANG, HANG)
+        task = asyncio.create_task(lock("n").aacquire())
+        while not behind.exists(HOLDER):
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        while behind.exists(HOLDER):
+            await asyncio.sleep(0.001)
+
+    asyncio.run(asyncio.wait_for(main(), 5))
+
+
+def test_loops_close_their_connections():
+    client = get_redis_connection("locks")
+    asyncio.run(free("n"))
+    before = len(client.client_list())
+    for _ in range(5):
+        asyncio.run(free("n"))
+    assert len(client.client_list()) == before
