@@ -9,7 +9,7 @@ from threading import Thread
 from typing import TypeVar
 
 from .probes import Probe
-from .runner import Observation, observe, timed_out
+from .runner import observe, timed_out
 from .snapshot import Check, Snapshot
 
 Key = TypeVar("Key")
@@ -20,18 +20,15 @@ def probe_now(probes: Iterable[Probe], *, timeout: float) -> Snapshot:
     """All at once; what has not answered within ``timeout`` seconds has failed."""
     calls = {probe: partial(observe, probe) for probe in probes}
     seen = within(timeout, calls)
-    time_now = datetime.now(UTC)
-    return Snapshot(
-        checks=tuple(
-            _checked(probe, seen.get(probe, timed_out(timeout)), time_now) for probe in calls
-        ),
-        taken=time.monotonic(),
-        time=time_now,
-    )
+    taken, now = time.monotonic(), datetime.now(UTC)
 
+    def checked(probe: Probe) -> Check:
+        observation = seen.get(probe, timed_out(timeout))
+        return Check.of(probe).after(
+            observation.result, seconds=observation.seconds, taken=taken, time=now
+        )
 
-def _checked(probe: Probe, observation: Observation, now: datetime) -> Check:
-    return Check.of(probe).after(observation.result, seconds=observation.seconds, time=now)
+    return Snapshot(checks=tuple(map(checked, calls)), taken=taken, time=now)
 
 
 def within(timeout: float, calls: Mapping[Key, Callable[[], Value]]) -> dict[Key, Value]:

@@ -1,6 +1,7 @@
 """The bodies of /health…, rendered when the snapshot changes; a request adds only the age."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,20 +11,24 @@ from .identity import Identity
 from .snapshot import Check, Snapshot
 from .verdict import CheckResult, Reason, Status, http_code
 
-RETRY_SECONDS = {None: 5, Reason.STARTING: 1, Reason.DRAINING: 5, Reason.STALE: 5}
-_AGE = "\N{HOURGLASS}"
+RETRY_SECONDS = 5
+RETRY_SECONDS_STARTING = 1
+AGE = "\N{HOURGLASS}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
+    """``taken`` is the monotonic time of what the page says."""
+
     code: int
     word: Status
     head: bytes
     tail: bytes
+    taken: float
     retry_after: int | None
 
-    def body(self, age: float) -> bytes:
-        return b"%b%.1f%b" % (self.head, age, self.tail)
+    def body(self) -> bytes:
+        return b"%b%.1f%b" % (self.head, time.monotonic() - self.taken, self.tail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,58 +44,73 @@ class Edition:
 
 
 def render(snapshot: Snapshot, identity: Identity) -> Edition:
-    def page(status: Status, **members: Any) -> Page:
-        return _page(snapshot, status, snapshot.reason, members)
-
-    def pages(names: list[str], status: Status, **members: Any) -> tuple[Page, Page]:
-        words = {name: [_word(check) for check in snapshot.of(name)] for name in names}
-        details = {
-            name: [row for check in snapshot.of(name) for row in _details(check)] for name in names
-        }
-        return page(status, checks=words), page(status, **members, checks=details)
-
-    names = snapshot.names
-    uptime = round((snapshot.time - identity.started).total_seconds(), 1)
     return Edition(
         snapshot=snapshot,
-        overall=page(snapshot.status),
-        ready=page(snapshot.ready),
-        startup=page(Status.PASS if snapshot.started else Status.FAIL),
-        detailed=pages(
-            names,
-            snapshot.status,
-            version="1",
-            releaseId=identity.release,
-            node=identity.node,
-            uptime=uptime,
-        ),
-        services={name: pages([name], _service(snapshot, name)) for name in names},
+        overall=_page(snapshot, snapshot.status),
+        ready=_page(snapshot, snapshot.ready),
+        startup=_page(snapshot, Status.PASS if snapshot.started else Status.FAIL),
+        detailed=_detailed(snapshot, identity),
+        services={name: _service(snapshot, name) for name in snapshot.names},
     )
 
 
 def unsure(snapshot: Snapshot, reason: Reason) -> Page:
     """The page for a snapshot that must not be believed, or a process that is leaving."""
-    return _page(snapshot, Status.FAIL, reason, {})
+    return _page(snapshot, Status.FAIL, reason=reason)
 
 
-def _service(snapshot: Snapshot, name: str) -> Status:
-    return snapshot.status_of(name) if snapshot.started else Status.FAIL
+def _detailed(snapshot: Snapshot, identity: Identity) -> tuple[Page, Page]:
+    uptime = round((snapshot.time - identity.started).total_seconds(), 1)
+    about: dict[str, Any] = {
+        "version": "1",
+        "releaseId": identity.release,
+        "node": identity.node,
+        "uptime": uptime,
+    }
+    words = {name: _words(snapshot, name) for name in snapshot.names}
+    details = {name: _details(snapshot, name) for name in snapshot.names}
+    return (
+        _page(snapshot, snapshot.status, checks=words),
+        _page(snapshot, snapshot.status, **about, checks=details),
+    )
+
+
+def _service(snapshot: Snapshot, name: str) -> tuple[Page, Page]:
+    status = snapshot.status_of(name) if snapshot.started else Status.FAIL
+    own = snapshot.only(name)
+    return (
+        _page(own, status, checks={name: _words(own, name)}),
+        _page(own, status, checks={name: _details(own, name)}),
+    )
 
 
 def _page(
-    snapshot: Snapshot, status: Status, reason: Reason | None, members: dict[str, Any]
+    snapshot: Snapshot, status: Status, *, reason: Reason | None = None, **members: Any
 ) -> Page:
     code = http_code(status)
-    document = _present(status=status, reason=reason, time=snapshot.time, age=_AGE) | members
-    head, _, tail = _encode(document).partition(json.dumps(_AGE).encode())
-    return Page(code, status, head, tail, RETRY_SECONDS[reason] if code == 503 else None)
+    reason = reason or snapshot.reason
+    document = _present(status=status, reason=reason, time=snapshot.time, age=AGE) | members
+    head, _, tail = _encode(document).partition(json.dumps(AGE).encode())
+    wait = RETRY_SECONDS_STARTING if reason is Reason.STARTING else RETRY_SECONDS
+    return Page(
+        code=code,
+        word=status,
+        head=head,
+        tail=tail,
+        taken=snapshot.taken,
+        retry_after=wait if code == 503 else None,
+    )
 
 
-def _word(check: Check) -> dict[str, Any]:
-    return {"status": check.status}
+def _words(snapshot: Snapshot, name: str) -> list[dict[str, Any]]:
+    return [{"status": check.status} for check in snapshot.of(name)]
 
 
-def _details(check: Check) -> Iterator[dict[str, Any]]:
+def _details(snapshot: Snapshot, name: str) -> list[dict[str, Any]]:
+    return [row for check in snapshot.of(name) for row in _rows(check)]
+
+
+def _rows(check: Check) -> Iterator[dict[str, Any]]:
     yield _present(
         componentId=check.component,
         componentType=check.kind,

@@ -73,7 +73,7 @@ def _health(name: str, environ: Environ) -> Answer:
         environ.get("HTTP_ACCEPT", ""),
         code=page.code,
         word=page.word,
-        body=page.body(time.monotonic() - edition.snapshot.taken),
+        body=page.body(),
         retry_after=page.retry_after,
     )
 

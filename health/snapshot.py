@@ -14,7 +14,10 @@ NO_TRAIL = Trail()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One check: what never changes about it, its history, and its latest result."""
+    """One check: what never changes about it, its history, and its latest result.
+
+    ``taken`` is the monotonic time of that result, ``time`` the wall clock then.
+    """
 
     name: str
     component: str
@@ -25,6 +28,7 @@ class Check:
     trail: Trail = NO_TRAIL
     result: CheckResult = NEVER_RUN
     seconds: float | None = None
+    taken: float = 0.0
     time: datetime | None = None
     since: datetime | None = None
     last_success: datetime | None = None
@@ -40,13 +44,16 @@ class Check:
             deadline=probe.deadline,
         )
 
-    def after(self, result: CheckResult, *, seconds: float, time: datetime) -> "Check":
+    def after(
+        self, result: CheckResult, *, seconds: float, taken: float, time: datetime
+    ) -> "Check":
         trail = observe(self.trail, result.status, result.reason)
         return replace(
             self,
             trail=trail,
             result=result,
             seconds=seconds,
+            taken=taken,
             time=time,
             since=self.since if trail.shown is self.trail.shown else time,
             last_success=time if result.status is Status.PASS else self.last_success,
@@ -97,6 +104,14 @@ class Snapshot:
 
     def of(self, name: str) -> Iterator[Check]:
         return (check for check in self.checks if check.name == name)
+
+    def only(self, name: str) -> "Snapshot":
+        """As old as the oldest of these checks."""
+        checks = tuple(self.of(name))
+        oldest = min(checks, key=lambda check: check.taken)
+        if not self.started or oldest.time is None:
+            return self
+        return Snapshot(checks=checks, taken=oldest.taken, time=oldest.time)
 
     def status_of(self, name: str) -> Status:
         return worst(check.status for check in self.of(name))

@@ -53,7 +53,7 @@ class Watch:
             return False
         in_time = not self.schedule.expired
         if in_time:
-            self._record(observation)
+            self._record(observation, now)
         self.schedule = self.schedule.finish(now, pause=self._pause())
         return in_time
 
@@ -66,13 +66,13 @@ class Watch:
     def _expire(self, now: float) -> None:
         if not self.schedule.expired:
             metrics.ABANDONED.labels(self.probe.name).inc()
-        self._record(timed_out(self.probe.deadline))
+        self._record(timed_out(self.probe.deadline), now)
         self.schedule = self.schedule.expire(now, pause=self._pause())
 
-    def _record(self, observation: Observation) -> None:
+    def _record(self, observation: Observation, now: float) -> None:
         before = self.check
         self.check = before.after(
-            observation.result, seconds=observation.seconds, time=datetime.now(UTC)
+            observation.result, seconds=observation.seconds, taken=now, time=datetime.now(UTC)
         )
         name, latest = self.probe.name, self.check.trail.latest
         metrics.CHECKS.labels(name, latest).inc()

@@ -21,11 +21,15 @@ def free_port() -> int:
 
 
 class Site:
+    THREADS = 8
+
     def __init__(self, env: dict[str, str], log: Path, *, workers: int = 1) -> None:
         self.port = free_port()
+        self.log = log
         command = [
             sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1",
-            "--port", str(self.port), "--workers", str(workers), "--blocking-threads", "8",
+            "--port", str(self.port), "--workers", str(workers), "--blocking-threads",
+            str(self.THREADS),
             "config.wsgi:application",
         ]  # fmt: skip
         with log.open("wb") as output:
@@ -37,9 +41,8 @@ class Site:
                 stderr=subprocess.STDOUT,
                 preexec_fn=die_with_parent,
             )
-        self._await_live(log)
 
-    def _await_live(self, log: Path) -> None:
+    def await_live(self) -> None:
         deadline = time.monotonic() + 30
         while True:
             try:
@@ -48,7 +51,7 @@ class Site:
                 status = 0
             if status == 200:
                 return
-            assert self.process.poll() is None and time.monotonic() < deadline, log.read_text()
+            assert self.process.poll() is None and time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.05)
 
     def get(self, path: str, **headers: str) -> tuple[int, bytes]:

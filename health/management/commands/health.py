@@ -61,7 +61,7 @@ class Command(BaseCommand):
         wanted = [probe for probe in probes if not services or probe.name in services]
         snapshot = direct.probe_now(wanted, timeout=timeout)
         _, details = pages.render(snapshot, this_process()).detailed
-        document: dict[str, Any] = json.loads(details.body(0))
+        document: dict[str, Any] = json.loads(details.body())
         return document
 
     def _refuse_unknown(self, services: list[str], known: Mapping[str, Any]) -> None:
