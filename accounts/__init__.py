@@ -1,0 +1,1 @@
+"""Tokens bound to login sessions, so that ending a session kills them at once."""

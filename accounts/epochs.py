@@ -30,12 +30,11 @@ def hold(user: AbstractBaseUser) -> int | None:
     UserEpoch.objects.bulk_create(
         [UserEpoch(user_id=user.pk, standing=standing(user))], ignore_conflicts=True
     )
-    UserEpoch.objects.select_for_update().get(pk=user.pk)
+    epoch = UserEpoch.objects.select_for_update().get(pk=user.pk)
     fresh = type(user)._base_manager.filter(pk=user.pk).first()
     if fresh is None or standing(fresh) != standing(user):
         return None
-    follow(fresh)
-    return UserEpoch.objects.get(pk=user.pk).value
+    return epoch.value + follow(fresh)
 
 
 def follow(user: AbstractBaseUser) -> bool:
@@ -51,5 +50,6 @@ def advance(user: AbstractBaseUser) -> None:
 
 @lru_cache(maxsize=8)
 def _watched(model: type[models.Model]) -> tuple[str, ...]:
+    """Without the roles that a user model of one's own may lack; every one has the first two."""
     present = {field.attname for field in model._meta.concrete_fields}
-    return tuple(name for name in WATCHED if name in present)
+    return tuple(name for name in WATCHED if name in present or name == "is_active")

@@ -47,7 +47,7 @@ def start(user: AbstractBaseUser, *, device: str = "", address: str = "") -> Tok
     now = timezone.now()
     with transaction.atomic():
         epoch = epochs.hold(user)
-        if epoch is None:
+        if epoch is None or not user.is_active:
             raise errors.InvalidCredentials
         session = LoginSession.objects.create(
             user_id=user.pk,
@@ -81,7 +81,10 @@ def issue(session: LoginSession, *, generation: int, now: datetime) -> TokenPair
 
 
 def live(claims: Claims) -> LoginSession | None:
-    """The session of a token with its user, in one query, unless anything has ended it."""
+    """The session of a token with its user, in one query, unless anything has ended it.
+
+    A session starts for an active user only, and ``standing`` tells of any change since.
+    """
     session = (
         LoginSession.objects.select_related("user")
         .annotate(standing=F("user__token_epoch__standing"))
@@ -93,7 +96,6 @@ def live(claims: Claims) -> LoginSession | None:
         session is None
         or session.expires_at <= timezone.now()
         or str(session.user.pk) != claims.sub
-        or not session.user.is_active
         or session.standing != epochs.standing(session.user)
     ):
         return None

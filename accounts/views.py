@@ -126,10 +126,19 @@ class MeView(SignedIn):
 
 
 class Pages(CursorPagination):
-    ordering = "-created_at"
+    ordering = ("-created_at", "id")
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = 200
+
+    def paginate_queryset(
+        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+    ) -> list[Any] | None:
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (django.ValidationError, OverflowError):
+            # A made-up cursor may decode to something that is no time at all.
+            raise NotFound(self.invalid_cursor_message) from None
 
 
 class SessionsView(SignedIn, ListAPIView[LoginSession]):

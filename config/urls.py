@@ -7,6 +7,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("api/v1/auth/", include("accounts.urls")),
+    path(".well-known/", include("accounts.urls_wellknown")),
     path("api/v1/", include("breaker.contrib.google.urls")),
 ]
 

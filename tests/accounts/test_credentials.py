@@ -116,11 +116,35 @@ def test_a_login_that_raced_with_a_change_of_password_is_refused(user: User) -> 
     assert not LoginSession.objects.exists()
 
 
+def test_an_inactive_user_gets_no_session_from_any_backend(user: User) -> None:
+    user.is_active = False
+    user.save()
+    with pytest.raises(errors.InvalidCredentials):
+        sessions.start(user)
+
+
 def test_a_login_that_raced_with_a_deletion_is_refused(user: User) -> None:
     checked = User.objects.get(pk=user.pk)
     user.delete()
     with pytest.raises(errors.InvalidCredentials):
         sessions.start(checked)
+
+
+def test_nothing_secret_is_logged_or_shown(
+    pair: Json, call: Call, user: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    fresh = call("POST", "token/refresh", {"refresh": pair["refresh"]}).json()
+    call("POST", "token/refresh", {"refresh": fresh["refresh"]})
+    answers = [
+        call("POST", "token/refresh", {"refresh": pair["refresh"]}),
+        call("POST", "token", {"username": "ada", "password": "wrong horse"}),
+        call("GET", "me", access=pair["access"]),
+    ]
+    shown = caplog.text + "".join(answer.text for answer in answers) + repr(sessions.start(user))
+    secrets = ["wrong horse", *(token.rpartition(".")[2] for token in map(str, fresh.values()))]
+    assert "refresh token reused" in caplog.text
+    assert not [secret for secret in secrets[:3] if secret in shown]
 
 
 def test_no_row_holds_a_token(pair: Json) -> None:

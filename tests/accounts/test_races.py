@@ -3,12 +3,12 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from rest_framework.test import APIRequestFactory
 
 from accounts import control, errors, rotation, sessions
@@ -27,15 +27,19 @@ def together(*works: Callable[[], Any]) -> list[Any]:
     barrier = threading.Barrier(len(works))
 
     def run(work: Callable[[], Any]) -> Any:
-        try:
-            connection.ensure_connection()
-            barrier.wait()
-            return work()
-        finally:
-            connection.close()
+        connection.ensure_connection()
+        barrier.wait()
+        return work()
 
     with ThreadPoolExecutor(len(works)) as pool:
-        return list(pool.map(run, works))
+        return list(pool.map(lambda work: in_own_connection(lambda: run(work)), works))
+
+
+def in_own_connection(work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    finally:
+        connection.close()
 
 
 def alive(pair: TokenPair) -> bool:
@@ -106,6 +110,18 @@ def test_a_login_that_races_with_a_change_of_password_is_dead_or_refused(user: U
 
         pair, _ = together(login, change)
         assert pair is None or not alive(pair)
+
+
+def test_a_change_of_the_user_waits_for_a_login_under_way(user: User) -> None:
+    changed = User.objects.get(pk=user.pk)
+    changed.set_password("another battery staple")
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            pair = sessions.start(user)
+            change = pool.submit(in_own_connection, changed.save)
+            assert not wait([change], timeout=0.2).done
+        change.result(timeout=10)
+    assert not alive(pair)
 
 
 def test_parallel_logins_and_revocations_never_deadlock(user: User) -> None:

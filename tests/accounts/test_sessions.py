@@ -1,7 +1,9 @@
 """Listing and ending sessions, over the API."""
 
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -78,6 +80,13 @@ def test_the_list_is_cut_into_pages(sign_in: Callable[..., Json], call: Call) ->
     found = [row["id"] for row in page["results"] + rest.json()["results"]]
     assert found == [pair["session"] for pair in reversed(pairs)]
     assert rest.json()["next"] is None
+
+
+@pytest.mark.parametrize("position", ["p=nonsense", "p=9999999-01-01", "o=x", "r=1&p="], ids=str)
+def test_a_made_up_cursor_is_not_found(pair: Json, call: Call, position: str) -> None:
+    cursor = b64encode(position.encode()).decode()
+    answer = call("GET", f"sessions?cursor={quote(cursor)}", access=pair["access"])
+    assert answer.status_code in (200, 404)
 
 
 def test_ending_one_session_leaves_the_others(sign_in: Callable[..., Json], call: Call) -> None:
