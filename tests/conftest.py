@@ -8,13 +8,15 @@ from django.contrib.auth.models import User
 from django.db import connection
 from rest_framework.test import APIClient
 
+from breaker.agent import agent
 from tests.servers import Valkey, scratch, valkey_url
 
 
 @pytest.fixture(autouse=True)
 def clean_valkey() -> Iterator[None]:
-    """Each test meets an empty store."""
+    """Each test meets an empty store, and circuits that no test has opened."""
     yield
+    agent.forget()
     with redis.Redis.from_url(valkey_url()) as client:
         client.flushall()
 

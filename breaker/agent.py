@@ -1,0 +1,122 @@
+"""One thread per process for all its circuits, started at the first use of one.
+
+It flushes counts, renews the permits of trials under way, and looks again at circuits that other
+processes changed. Idle, it makes one trip a second, however many circuits there are.
+"""
+
+import atexit
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from random import uniform
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+from . import offload
+from .circuit import LEASE
+from .follower import Follower
+from .history import history
+from .link import link
+
+if TYPE_CHECKING:
+    from .replica import Replica
+
+logger = logging.getLogger(__name__)
+
+FLUSH_EVERY = 0.1
+POLL_EVERY = 1.0
+RENEW_EVERY = LEASE / 1000 / 3
+
+
+class Agent:
+    def __init__(self) -> None:
+        self._hooked = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._watched: dict[str, Replica] = {}
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    def watch(self, replica: "Replica") -> None:
+        self._watched[replica.name] = replica
+        with self._starting:
+            if self._thread is None:
+                self._hook()
+                self._thread = threading.Thread(target=self._run, name="breaker-agent", daemon=True)
+                self._thread.start()
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Write all counts now and wait for the rows; whether every row is written."""
+        self._flush()
+        return history.drain(timeout)
+
+    def forget(self) -> None:
+        """Know no more of any circuit than a new process would; for tests."""
+        for replica in self._replicas():
+            replica.forget()
+        self._begin()
+        history.forget()
+        link.reset()
+
+    def names(self) -> set[str]:
+        return set(self._watched)
+
+    def _hook(self) -> None:
+        if not self._hooked:
+            self._hooked = True
+            os.register_at_fork(after_in_child=self._inherit)
+            atexit.register(self.flush, timeout=2.0)
+
+    def _inherit(self) -> None:
+        """In a forked child: threads are gone, locks may be held, counts are the parent's."""
+        for replica in self._replicas():
+            replica.inherit()
+        self._begin()
+        history.forget()
+        link.reset()
+        offload.reset()
+
+    def _replicas(self) -> "list[Replica]":
+        return list(self._watched.values())
+
+    def _run(self) -> None:
+        rounds = self._rounds()
+        while self._thread is threading.current_thread():
+            try:
+                next(rounds)
+            except Exception:
+                # The thread must outlive whatever befalls it: nobody would start it again.
+                logger.exception("The breaker agent stumbled")
+                sleep(POLL_EVERY)
+                rounds = self._rounds()
+
+    def _rounds(self) -> Iterator[None]:
+        follower = Follower()
+        poll_at = renew_at = 0.0
+        while True:
+            busy = self._flush()
+            if monotonic() >= renew_at:
+                renew_at = monotonic() + RENEW_EVERY
+                self._renew_trials()
+            if monotonic() >= poll_at:
+                poll_at = monotonic() + POLL_EVERY * uniform(0.9, 1.1)
+                self._refresh(follower)
+            yield
+            if follower.wait(FLUSH_EVERY if busy else max(poll_at - monotonic(), 0)):
+                poll_at = 0
+
+    def _flush(self) -> bool:
+        return sum(replica.flush() for replica in self._replicas()) > 0
+
+    def _renew_trials(self) -> None:
+        for replica in self._replicas():
+            replica.renew_trials()
+
+    def _refresh(self, follower: Follower) -> None:
+        for name in follower.stale(self._watched.keys()):
+            self._watched[name].refresh()
+
+
+agent = Agent()

@@ -1,0 +1,170 @@
+"""One circuit as its callers see it: admission, the call, the verdict."""
+
+import asyncio
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+)
+from concurrent.futures import Future
+from random import uniform
+from time import monotonic
+from typing import ParamSpec, TypeVar, overload
+
+from .call import Call
+from .circuit import State
+from .classify import Outcome, Rules
+from .errors import CircuitOpenError
+from .names import canonical
+from .offload import submit
+from .options import Options, split
+from .replica import Replica
+from .snapshot import Snapshot
+from .store import NO_REPORT, Report
+from .streams import guarded_async_items, guarded_items
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+RETRY_TRIAL_AFTER = (0.05, 0.25)
+"""Seconds to refuse unasked after the store had no permit: refused calls must not poll it."""
+LONGEST_ERROR = 300
+
+
+class Breaker:
+    """Made by ``get_breaker``: one per name and process."""
+
+    def __init__(self, name: str) -> None:
+        self.name = canonical(name)
+        self.replica = Replica(self.name)
+        self.rules = Rules()
+
+    def configure(self, options: Options) -> None:
+        """Raises PolicyError; the latest options given for a name apply to the whole process."""
+        self.replica.options, self.rules = split(options)
+
+    @property
+    def state(self) -> State:
+        return self.replica.load().state
+
+    def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of ``function``; raises CircuitOpenError without having called it."""
+        snapshot = self.replica.snapshot
+        if not snapshot.admits or self.rules.classify:
+            return self._judged(function, *args, **kwargs)
+        try:
+            result = function(*args, **kwargs)
+        except BaseException:
+            with Call(self, snapshot):
+                raise
+        snapshot.succeed(None)
+        return result
+
+    def _judged(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self.allow() as call:
+            result = function(*args, **kwargs)
+            call.judge(result)
+        return result
+
+    async def acall(
+        self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """``call`` for a coroutine function; the event loop never waits for the store."""
+        snapshot = self.replica.snapshot
+        if not snapshot.admits or self.rules.classify:
+            return await self._ajudged(function, *args, **kwargs)
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException:
+            async with Call(self, snapshot):
+                raise
+        snapshot.succeed(None)
+        return result
+
+    async def _ajudged(
+        self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        async with await self.aallow() as call:
+            result = await function(*args, **kwargs)
+            call.judge(result)
+        return result
+
+    def allow(self) -> Call:
+        """Admit one call, or raise CircuitOpenError; the caller owes the Call a verdict."""
+        snapshot = self.replica.load()
+        if snapshot.admits:
+            return Call(self, snapshot)
+        now = monotonic()
+        if now < snapshot.refuse_until:
+            raise self._refusal(snapshot, now)
+        return self._try()
+
+    async def aallow(self) -> Call:
+        snapshot = self.replica.snapshot
+        if snapshot.loaded and (snapshot.admits or monotonic() < snapshot.refuse_until):
+            return self.allow()
+        pending = submit(self.allow)
+        try:
+            return await asyncio.shield(asyncio.wrap_future(pending))
+        except asyncio.CancelledError:
+            pending.add_done_callback(_give_back)
+            raise
+
+    def _try(self) -> Call:
+        snapshot, token = self.replica.try_()
+        if snapshot.admits:
+            return Call(self, snapshot)
+        if not token:
+            raise self._no_permit(snapshot)
+        call = self.replica.trials[token] = Call(self, snapshot, token)
+        return call
+
+    def _no_permit(self, snapshot: Snapshot) -> CircuitOpenError:
+        now = monotonic()
+        if snapshot.state is State.HALF_OPEN:
+            snapshot.refuse_until = now + uniform(*RETRY_TRIAL_AFTER)
+        return self._refusal(snapshot, now)
+
+    def _refusal(self, snapshot: Snapshot, now: float) -> CircuitOpenError:
+        self.replica.refusals.append(None)
+        wait = max(snapshot.refuse_until - now, 0.0)
+        return CircuitOpenError(self.name, wait, snapshot.state, snapshot.seed.last_error)
+
+    @overload
+    def guard_stream(self, items: AsyncIterator[T]) -> AsyncGenerator[T, None]: ...
+    @overload
+    def guard_stream(self, items: Iterable[T]) -> Generator[T, None, None]: ...
+    def guard_stream(
+        self, items: AsyncIterator[T] | Iterable[T]
+    ) -> AsyncGenerator[T, None] | Generator[T, None, None]:
+        """The same items, as one call that ends well only when all of them have come."""
+        if isinstance(items, AsyncIterator):
+            return guarded_async_items(self, items)
+        return guarded_items(self, items)
+
+    def settle(self, call: Call, outcome: Outcome, end: object) -> None:
+        """Count the verdict on an admitted call; used by ``Call``, once."""
+        if call.token:
+            self.replica.end_trial(call, outcome, self._report(outcome, end))
+        elif outcome is Outcome.OK:
+            call.snapshot.succeed(None)
+        elif outcome is not Outcome.NEUTRAL:
+            self.replica.fail(call.snapshot, outcome, self._report(outcome, end))
+
+    def _report(self, outcome: Outcome, end: object) -> Report:
+        if outcome in (Outcome.OK, Outcome.NEUTRAL):
+            return NO_REPORT
+        return Report(int(self.rules.wait(end) * 1000), _described(end))
+
+
+def _described(end: object) -> str:
+    text = f"{type(end).__name__}: {end}" if isinstance(end, BaseException) else repr(end)
+    return text.encode(errors="replace").decode()[:LONGEST_ERROR]
+
+
+def _give_back(pending: "Future[Call]") -> None:
+    if not pending.exception():
+        pending.result().neutral()

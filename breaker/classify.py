@@ -1,0 +1,104 @@
+"""What a finished call says about the dependency's health."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .errors import CircuitOpenError
+from .policy import LONGEST
+
+logger = logging.getLogger(__name__)
+
+
+class Outcome(StrEnum):
+    OK = "ok"
+    FAILURE = "failure"
+    THROTTLED = "throttled"
+    """A failure by which the dependency says that it is alive but has enough."""
+    NEUTRAL = "neutral"
+    """Says nothing: a cancelled call, a caller's own mistake, a refusal by an inner circuit."""
+
+
+Classify = Callable[[object], Outcome]
+RetryAfter = Callable[[object], float | None]
+
+
+def default_outcome(end: object) -> Outcome:
+    """The verdict on a result or an exception when nobody knows better."""
+    match end:
+        case CircuitOpenError():
+            return Outcome.NEUTRAL
+        case Exception():
+            return _of_code(_http_code(end))
+        case BaseException():
+            # Cancelled tasks, Ctrl-C and closed generators say nothing about the dependency.
+            return Outcome.NEUTRAL
+    return Outcome.OK
+
+
+def default_retry_after(end: object) -> float | None:
+    """Seconds the error itself asks to wait, as the errors of this project carry them."""
+    wait = getattr(end, "retry_after", None)
+    return wait if isinstance(wait, int | float) else None
+
+
+def _http_code(error: Exception) -> int | None:
+    """The HTTP status of an error of any client library, without importing one."""
+    response = getattr(error, "response", None)
+    candidates = (
+        getattr(error, "code", None),
+        getattr(error, "status_code", None),
+        getattr(response, "status_code", None),
+    )
+    return next((code for code in candidates if isinstance(code, int)), None)
+
+
+def _of_code(code: int | None) -> Outcome:
+    match code:
+        case 429:
+            return Outcome.THROTTLED
+        case 408:
+            return Outcome.FAILURE
+        case int() if 400 <= code < 500:
+            return Outcome.NEUTRAL
+    return Outcome.FAILURE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """How one circuit judges its calls; ``ignore`` before ``record`` before ``classify``."""
+
+    ignore: tuple[type[Exception], ...] = ()
+    """Neutral, whatever else they are."""
+    record: tuple[type[Exception], ...] = ()
+    """Failures, even with a code that would make them neutral."""
+    classify: Classify | None = None
+    """Judges results and exceptions in place of ``default_outcome``."""
+    retry_after: RetryAfter = default_retry_after
+
+    def outcome(self, end: object) -> Outcome:
+        """The verdict on ``end``, the result or the exception of a call."""
+        if isinstance(end, BaseException):
+            if not isinstance(end, Exception) or isinstance(end, (CircuitOpenError, *self.ignore)):
+                return Outcome.NEUTRAL
+            if isinstance(end, self.record):
+                return Outcome.FAILURE
+        return self._judge(end)
+
+    def _judge(self, end: object) -> Outcome:
+        try:
+            return (self.classify or default_outcome)(end)
+        except Exception:
+            # A broken rule must not swallow a result that may have been paid for.
+            logger.exception("A rule of classification failed")
+            return default_outcome(end)
+
+    def wait(self, end: object) -> float:
+        """Seconds the dependency asked for; 0 if it did not."""
+        try:
+            wait = self.retry_after(end) or 0.0
+        except Exception:
+            logger.exception("A rule for Retry-After failed")
+            return 0.0
+        return wait if 0 < wait < LONGEST else 0.0

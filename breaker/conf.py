@@ -1,0 +1,33 @@
+"""``BREAKER`` in Django's settings; every key may be left out.
+
+Besides those of ``Settings`` it takes each option of ``Policy`` as the project's default.
+"""
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from django.conf import settings
+
+from .policy import Policy
+
+POLICY_KEYS = frozenset(field.name for field in fields(Policy))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    cache: str = "default"
+    """Alias of the django-redis cache whose server the processes share."""
+    namespace: str = "breaker"
+    """Projects on one server tell their circuits apart by it."""
+    history: bool = True
+    """Whether states and transitions are kept in the database."""
+    policy: Policy = field(default_factory=Policy)
+
+    def policy_with(self, options: dict[str, Any]) -> Policy:
+        return replace(self.policy, **options)
+
+
+def conf() -> Settings:
+    given = {key.lower(): value for key, value in getattr(settings, "BREAKER", {}).items()}
+    policy = {key: given.pop(key) for key in POLICY_KEYS & given.keys()}
+    return Settings(**given, policy=Policy(**policy))

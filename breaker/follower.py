@@ -1,0 +1,68 @@
+"""Learns what other processes changed; used by the agent's thread alone."""
+
+import threading
+from collections.abc import Collection
+
+import redis
+from redis.client import PubSub
+
+from .link import link
+from .shared import SharedStore
+
+
+class Follower:
+    """A message on the namespace's channel is a hint, the namespace's version is the truth."""
+
+    def __init__(self) -> None:
+        self._pubsub: PubSub | None = None
+        self._born: bytes | str | None = None
+        self._number = 0
+
+    def stale(self, names: Collection[str]) -> Collection[str]:
+        """Those of ``names`` to look at again; one trip if nothing has changed."""
+        if (shared := link.shared()) is None:
+            return ()
+        try:
+            return self._compare(shared, names)
+        except redis.RedisError as error:
+            link.lost(error)
+            self._hang_up()
+            return ()
+
+    def wait(self, seconds: float) -> bool:
+        """Until the time is over or a message came; whether one did."""
+        try:
+            if self._pubsub and self._pubsub.subscribed:
+                return self._hear(self._pubsub, seconds)
+        except redis.RedisError:
+            self._hang_up()
+        threading.Event().wait(seconds)
+        return False
+
+    def _compare(self, shared: SharedStore, names: Collection[str]) -> Collection[str]:
+        self._listen(shared)
+        born, number = shared.version()
+        # A namespace born anew or gone back has lost data: look at everything.
+        lost = link.found() or born != self._born or number < self._number
+        before, self._born, self._number = self._number, born, number
+        if lost:
+            return list(names)
+        if number == before:
+            return ()
+        return [name for name in shared.changed_since(before) if name in names]
+
+    def _listen(self, shared: SharedStore) -> None:
+        if self._pubsub is None:
+            self._pubsub = PubSub(shared.client.connection_pool, ignore_subscribe_messages=True)
+            self._pubsub.subscribe(shared.channel)
+
+    def _hear(self, pubsub: PubSub, seconds: float) -> bool:
+        heard = pubsub.get_message(timeout=seconds) is not None
+        while heard and pubsub.get_message():
+            continue
+        return heard
+
+    def _hang_up(self) -> None:
+        if self._pubsub:
+            self._pubsub.close()
+        self._pubsub = None

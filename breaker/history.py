@@ -1,0 +1,126 @@
+"""Transitions on their way to listeners and to the database, and memories on the way back.
+
+A thread of its own does this while there is something to do: a database that is slow, locked or
+down must delay neither a caller nor the agent, and its connection is closed when all is done.
+Nothing is written inside a caller's transaction, whose rollback would erase it.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from django.db import DataError, connections
+
+from . import rows
+from .change import Change
+from .circuit import Seed
+from .conf import conf
+from .signals import circuit_changed
+
+logger = logging.getLogger(__name__)
+
+LONGEST_QUEUE = 1000
+PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)
+Sow = Callable[[Seed], None]
+
+
+class History:
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        self._news: deque[Change] = deque(maxlen=LONGEST_QUEUE)
+        self._unwritten: deque[Change] = deque(maxlen=LONGEST_QUEUE)
+        self._wanted: dict[str, Sow] = {}
+        self._thread: threading.Thread | None = None
+        self._idle = threading.Condition()
+
+    def note(self, change: Change) -> None:
+        """Announce a transition, and write it down."""
+        self._news.append(change)
+        if conf().history:
+            self._unwritten.append(change)
+        self._wake()
+
+    def recall(self, name: str, sow: Sow) -> None:
+        """Hand to ``sow`` what the database knows of an open circuit the store has not heard of."""
+        if conf().history:
+            self._wanted[name] = sow
+            self._wake()
+
+    def drain(self, timeout: float) -> bool:
+        """Wait until nothing is left to do, at most ``timeout`` seconds."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._thread is None, timeout)
+
+    def _wake(self) -> None:
+        with self._idle:
+            self._idle.notify_all()
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="breaker-history", daemon=True
+                )
+                self._thread.start()
+
+    def _run(self) -> None:
+        failures = 0
+        while self._has_work():
+            try:
+                self._work()
+                failures = 0
+            except Exception as error:
+                # Whatever the database does, transitions wait here for better times.
+                logger.warning("Cannot reach the rows of circuits, trying again: %r", error)
+                self._pause(PAUSES[min(failures, len(PAUSES) - 1)])
+                failures += 1
+
+    def _has_work(self) -> bool:
+        """Whether there is more to do; if not, this thread's time is over."""
+        if not self._queued():
+            connections.close_all()
+        with self._idle:
+            mine = self._thread is threading.current_thread()
+            if mine and self._queued():
+                return True
+            if mine:
+                self._thread = None
+                self._idle.notify_all()
+            return False
+
+    def _queued(self) -> bool:
+        return bool(self._news or self._unwritten or self._wanted)
+
+    def _pause(self, seconds: float) -> None:
+        connections.close_all()
+        with self._idle:
+            self._idle.wait(seconds)
+
+    def _work(self) -> None:
+        while self._news:
+            circuit_changed.send_robust(sender=Change, change=self._news.popleft())
+        while self._unwritten:
+            self._write(self._unwritten.popleft())
+        while self._wanted:
+            self._look_up(*self._wanted.popitem())
+
+    def _write(self, change: Change) -> None:
+        try:
+            rows.write(change)
+        except DataError:
+            logger.exception("A transition of %s does not fit its row", change.name)
+        except Exception:
+            self._unwritten.appendleft(change)
+            raise
+
+    def _look_up(self, name: str, sow: Sow) -> None:
+        try:
+            seed = rows.remembered(name)
+        except Exception:
+            self._wanted.setdefault(name, sow)
+            raise
+        if seed:
+            sow(seed)
+
+
+history = History()

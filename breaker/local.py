@@ -1,0 +1,112 @@
+"""Circuits of this process alone: what protects it while the shared store is out of reach."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from . import circuit as circuits
+from .circuit import Circuit, Seed, State
+from .classify import Outcome
+from .policy import Policy
+from .store import NO_REPORT, Report, View
+from .window import Tally
+
+NEW = Circuit()
+_STARTED = time.time() - time.monotonic()
+
+
+def steady_ms() -> int:
+    """Wall-clock milliseconds as of the start of the process: stepping the clock moves nothing."""
+    return int((_STARTED + time.monotonic()) * 1000)
+
+
+class LocalStore:
+    def __init__(self, clock: Callable[[], int] = steady_ms) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._circuits: dict[str, Circuit] = {}
+
+    def load(self, name: str) -> View:
+        return self._change(name, lambda circuit, now: circuit)
+
+    def record(
+        self,
+        name: str,
+        policy: Policy,
+        tally: Tally,
+        *,
+        epoch: int,
+        rejected: int = 0,
+        report: Report = NO_REPORT,
+    ) -> View:
+        return self._change(
+            name,
+            lambda circuit, now: circuits.record(
+                circuit, policy, tally, now=now, epoch=epoch, rejected=rejected, **report._asdict()
+            ),
+        )
+
+    def admit_trial(self, name: str, policy: Policy, *, epoch: int, token: str) -> View:
+        return self._change(
+            name,
+            lambda circuit, now: circuits.admit_trial(
+                circuit, policy, now=now, epoch=epoch, token=token
+            ),
+            token=token,
+        )
+
+    def renew_trial(self, name: str, *, token: str) -> View:
+        return self._change(
+            name, lambda circuit, now: circuits.renew_trial(circuit, now=now, token=token)
+        )
+
+    def record_trial(
+        self,
+        name: str,
+        policy: Policy,
+        outcome: Outcome,
+        *,
+        epoch: int,
+        token: str,
+        report: Report = NO_REPORT,
+    ) -> View:
+        return self._change(
+            name,
+            lambda circuit, now: circuits.record_trial(
+                circuit, policy, outcome, now=now, epoch=epoch, token=token, **report._asdict()
+            ),
+        )
+
+    def seed(self, name: str, policy: Policy, seed: Seed) -> View:
+        return self._change(name, lambda circuit, now: circuits.sow(circuit, seed, now=now))
+
+    def _change(
+        self, name: str, operation: Callable[[Circuit, int], Circuit], *, token: str = ""
+    ) -> View:
+        now = self._clock()
+        with self._lock:
+            known = name in self._circuits
+            before = self._circuits.get(name, NEW)
+            after = operation(before, now)
+            if after is not before:
+                self._circuits[name] = after
+        return _view(before, after, now=now, known=known, granted=token in after.leases)
+
+
+def _view(before: Circuit, after: Circuit, *, now: int, known: bool, granted: bool) -> View:
+    moved = after.epoch != before.epoch and after.reason is not None
+    return View(
+        known=known,
+        state=after.state,
+        epoch=after.epoch,
+        remaining=max(after.due - now, 0) if after.state is State.OPEN else 0,
+        attempt=after.attempt,
+        opened_at=after.opened_at,
+        rejected=after.rejected,
+        last_error=after.last_error,
+        tally=after.window.total(now=now),
+        at=now,
+        granted=granted,
+        came_from=before.state if moved else None,
+        reason=after.reason if moved else None,
+    )

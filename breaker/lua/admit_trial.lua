@@ -1,0 +1,19 @@
+-- ARGV  4 epoch   5 token
+local epoch, token = tonumber(ARGV[4]), ARGV[5]
+
+local function has_room()
+  local live = redis.call('ZCARD', KEYS[2])
+  local enough = math.max(policy.half_open_permits, policy.success_threshold)
+  return live < policy.half_open_permits and live + circuit.passed < enough
+end
+
+if epoch > circuit.epoch then return reply() end
+if circuit.state == 'open' and now >= circuit.due then
+  move('open_timeout_passed')
+  save()
+end
+if circuit.state ~= 'half_open' then return reply() end
+prune()
+if not has_room() then return reply() end
+lease(token)
+return reply(true)

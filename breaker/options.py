@@ -1,0 +1,43 @@
+"""The options of a circuit, as a caller spells them."""
+
+from typing import Any, TypedDict
+
+from .classify import Classify, RetryAfter, Rules
+from .conf import POLICY_KEYS
+from .policy import LONGEST, Policy
+
+
+class Options(TypedDict, total=False):
+    """See ``Policy`` and ``Rules``; what is left out comes from the BREAKER setting."""
+
+    failure_threshold: int
+    minimum_calls: int
+    failure_rate: float | None
+    window: float
+    open_timeout: float
+    max_open_timeout: float | None
+    backoff_factor: float
+    half_open_permits: int
+    success_threshold: int
+    ignore: tuple[type[Exception], ...]
+    record: tuple[type[Exception], ...]
+    classify: Classify | None
+    retry_after: RetryAfter
+
+
+def split(options: Options) -> tuple[dict[str, Any], Rules]:
+    """The part for the policy, checked, and the rules; raises PolicyError."""
+    given: dict[str, Any] = dict(options)
+    policy = {key: given.pop(key) for key in POLICY_KEYS & given.keys()}
+    _check(policy)
+    return policy, Rules(**given)
+
+
+def _check(policy: dict[str, Any]) -> None:
+    # An end that the setting may yet supply must not clash with the one given here.
+    if "open_timeout" not in policy:
+        Policy(**{"open_timeout": 0.01, **policy})
+    elif "max_open_timeout" not in policy:
+        Policy(**{"max_open_timeout": LONGEST, **policy})
+    else:
+        Policy(**policy)

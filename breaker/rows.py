@@ -1,0 +1,59 @@
+"""Circuits in the database. Models load late: this package is imported before them."""
+
+from dataclasses import asdict
+
+from django.db import router, transaction
+from django.utils import timezone
+
+from .change import Change
+from .circuit import Seed, State
+
+
+def write(change: Change) -> None:
+    """Keep a transition; doing so twice, or after a later one, changes nothing."""
+    from .models import BreakerState, BreakerTransition
+
+    transition = BreakerTransition(
+        name=change.name,
+        epoch=change.epoch,
+        from_state=change.from_state,
+        to_state=change.to_state,
+        reason=change.reason,
+        counts=asdict(change.tally),
+        last_error=change.last_error,
+        host=change.host,
+        pid=change.pid,
+        at=change.at,
+    )
+    state = {
+        "state": change.to_state,
+        "epoch": change.epoch,
+        "attempt": change.attempt,
+        "opened_at": change.opened_at,
+        "open_until": change.open_until,
+        "last_error": change.last_error,
+        "changed_at": change.at,
+    }
+    rows = BreakerState.objects
+    with transaction.atomic(using=router.db_for_write(BreakerState)):
+        BreakerTransition.objects.bulk_create([transition], ignore_conflicts=True)
+        rows.bulk_create([BreakerState(name=change.name, **state)], ignore_conflicts=True)
+        rows.filter(name=change.name, epoch__lt=change.epoch).update(**state)
+
+
+def remembered(name: str) -> Seed | None:
+    """What to sow where a circuit was lost: nothing if it was closed."""
+    from .models import BreakerState
+
+    row = BreakerState.objects.filter(name=name).exclude(state=State.CLOSED).first()
+    if row is None:
+        return None
+    until = row.open_until or row.changed_at
+    return Seed(
+        state=State.OPEN,
+        epoch=row.epoch,
+        remaining=max(int((until - timezone.now()).total_seconds() * 1000), 0),
+        attempt=row.attempt,
+        opened_at=int(row.opened_at.timestamp() * 1000) if row.opened_at else 0,
+        last_error=row.last_error,
+    )

@@ -1,0 +1,168 @@
+"""Circuits in Redis, shared by all processes: one script per operation.
+
+Every key of a namespace carries the same hash tag, so that a change of a circuit and its
+announcement are one atomic act, also in a cluster.
+"""
+
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any
+
+import redis
+
+from .circuit import Reason, Seed, State
+from .classify import Outcome
+from .policy import Policy
+from .store import NO_REPORT, Report, View
+from .window import Tally
+
+HOUR_MS = 3_600_000
+Argument = str | int | float
+
+
+class Script:
+    """A script by its file name; ``digest`` is what EVALSHA wants."""
+
+    def __init__(self, name: str) -> None:
+        folder = files(__package__) / "lua"
+        parts = [(folder / f"{part}.lua").read_text() for part in ("circuit", name)]
+        self.text = "\n".join(parts)
+        self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+@lru_cache
+def script(name: str) -> Script:
+    return Script(name)
+
+
+@lru_cache
+def policy_json(policy: Policy) -> str:
+    return json.dumps(
+        {
+            "failure_threshold": policy.failure_threshold,
+            "minimum_calls": policy.minimum_calls,
+            "failure_rate": policy.failure_rate or 0,
+            "window_ms": policy.window_ms,
+            "open_ms": policy.open_ms,
+            "max_open_ms": policy.max_open_ms,
+            "backoff_factor": policy.backoff_factor,
+            "half_open_permits": policy.half_open_permits,
+            "success_threshold": policy.success_threshold,
+            # A circuit outlives everything it still has to remember.
+            "ttl_ms": max(2 * policy.max_open_ms + policy.window_ms, HOUR_MS),
+        }
+    )
+
+
+class SharedStore:
+    """Raises ``redis.RedisError`` when the server does not answer as it should."""
+
+    def __init__(self, client: "redis.Redis", *, namespace: str) -> None:
+        self.client = client
+        tagged = f"cb:{{{namespace}}}"
+        self.channel = f"{tagged}:changes"
+        self._version = f"{tagged}:version"
+        self._names = f"{tagged}:names"
+        self._circuit = f"{tagged}:circuit:"
+        self._leases = f"{tagged}:leases:"
+
+    def load(self, name: str) -> View:
+        return self._run("load", name, None)
+
+    def load_many(self, names: Iterable[str]) -> list[View]:
+        """All in one trip; a pipeline cannot fall back to EVAL, so it brings the script along."""
+        pipeline = self.client.pipeline(transaction=False)
+        pipeline.script_load(script("load").text)
+        for name in names:
+            pipeline.evalsha(script("load").digest, 4, *self._keys(name), name, "", "{}")
+        return [_view(raw) for raw in pipeline.execute()[1:]]
+
+    def record(
+        self,
+        name: str,
+        policy: Policy,
+        tally: Tally,
+        *,
+        epoch: int,
+        rejected: int = 0,
+        report: Report = NO_REPORT,
+    ) -> View:
+        counts = (tally.ok, tally.failed, tally.throttled, rejected)
+        return self._run("record", name, policy, epoch, *counts, *report)
+
+    def admit_trial(self, name: str, policy: Policy, *, epoch: int, token: str) -> View:
+        return self._run("admit_trial", name, policy, epoch, token)
+
+    def renew_trial(self, name: str, *, token: str) -> View:
+        return self._run("renew_trial", name, None, token)
+
+    def record_trial(
+        self,
+        name: str,
+        policy: Policy,
+        outcome: Outcome,
+        *,
+        epoch: int,
+        token: str,
+        report: Report = NO_REPORT,
+    ) -> View:
+        return self._run("record_trial", name, policy, epoch, token, outcome, *report)
+
+    def seed(self, name: str, policy: Policy, seed: Seed) -> View:
+        remembered = (seed.remaining, seed.attempt, seed.opened_at, seed.last_error)
+        return self._run("seed", name, policy, seed.epoch, seed.state, *remembered)
+
+    def version(self) -> tuple[bytes | str | None, int]:
+        """When the namespace was born, and the number of its latest change."""
+        born, number = self.client.hmget(self._version, "born", "number")
+        return born, int(number or 0)
+
+    def changed_since(self, number: int) -> list[str]:
+        return _texts(self.client.zrangebyscore(self._names, f"({number}", "+inf"))
+
+    def names(self) -> list[str]:
+        return _texts(self.client.zrange(self._names, 0, -1))
+
+    def forget(self, names: list[str]) -> None:
+        """Take circuits that have long expired off the list of names."""
+        self.client.zrem(self._names, *names)
+
+    def _keys(self, name: str) -> tuple[str, str, str, str]:
+        return f"{self._circuit}{name}", f"{self._leases}{name}", self._version, self._names
+
+    def _run(self, operation: str, name: str, policy: Policy | None, *arguments: Argument) -> View:
+        code = script(operation)
+        rules = policy_json(policy) if policy else "{}"
+        call: tuple[Any, ...] = (*self._keys(name), name, self.channel, rules, *arguments)
+        try:
+            raw = self.client.evalsha(code.digest, 4, *call)
+        except redis.exceptions.NoScriptError:
+            raw = self.client.eval(code.text, 4, *call)
+        return _view(raw)
+
+
+def _texts(raw: Any) -> list[str]:
+    return [name.decode() for name in raw]
+
+
+def _view(raw: Any) -> View:
+    known, state, epoch, remaining, attempt, opened_at, rejected, error, *rest = raw
+    ok, failed, throttled, at, granted, came_from, reason = rest
+    return View(
+        known=bool(known),
+        state=State(state.decode()),
+        epoch=epoch,
+        remaining=remaining,
+        attempt=attempt,
+        opened_at=opened_at,
+        rejected=rejected,
+        last_error=error.decode(),
+        tally=Tally(ok, failed, throttled),
+        at=at,
+        granted=bool(granted),
+        came_from=State(came_from.decode()) if came_from else None,
+        reason=Reason(reason.decode()) if reason else None,
+    )
