@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
+from breaker.agent import agent
 from breaker.contrib.google.simulator import Simulator
 
 
@@ -41,16 +42,23 @@ class Remote:
             return json.load(response)
 
 
+@pytest.fixture(autouse=True)
+def fresh_circuits() -> None:
+    agent.forget()
+
+
 @pytest.fixture
 def remote(settings: Settings) -> Iterator[Remote]:
     """A simulator that the settings point at, with short limits."""
     with Simulator(operation_seconds=0) as simulator:
         settings.GOOGLE_AI = {
             "SIMULATOR_PORT": simulator.port,
-            "IMAGEN_SECONDS": 1.0,
-            "VERTEX_SECONDS": 1.0,
-            "VERTEX_STREAM_SECONDS": 1.0,
-            "VEO_SUBMIT_SECONDS": 1.0,
-            "VEO_POLL_SECONDS": 1.0,
+            "IMAGEN_SECONDS": 0.5,
+            "VERTEX_SECONDS": 0.5,
+            "VERTEX_STREAM_SECONDS": 0.5,
+            "VEO_SUBMIT_SECONDS": 0.5,
+            "VEO_POLL_SECONDS": 0.5,
         }
         yield Remote(simulator)
+        # What circuits have to say is written now, not into the database of the next test.
+        agent.flush()

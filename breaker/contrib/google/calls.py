@@ -1,0 +1,99 @@
+"""One way to call Google: limited in time, judged by a breaker, failing in words of our own.
+
+A call is described once and then sent by either driver: ``client.models`` and
+``client.aio.models`` have the same methods.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from google.genai import types
+
+from breaker import CircuitOpenError, get_breaker
+from breaker.breaker import Breaker
+
+from .classify import find, judge, requested_wait, translate
+from .client import client
+from .conf import Settings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call(Generic[T]):
+    """``send`` gets the SDK client, sync or async, and ``config``; ``read`` gets what it sent back.
+
+    ``seconds`` limit the whole exchange.
+    """
+
+    settings: Settings
+    circuit: str
+    seconds: float
+    config: Any
+    send: Callable[[Any, Any], Any]
+    read: Callable[[Any], T]
+
+    def sent_by(self, sdk: Any) -> Any:
+        limit = types.HttpOptions(timeout=round(self.seconds * 1000))
+        return self.send(sdk, self.config.model_copy(update={"http_options": limit}))
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise translate(find(error)) from error
+
+
+def breaker(name: str) -> Breaker:
+    return get_breaker(name, classify=judge, retry_after=requested_wait)
+
+
+def run(call: Call[T]) -> T:
+    sdk = client(call.settings)
+    admitted = breaker(call.circuit).allow()
+    with _in_our_words(), admitted:
+        return call.read(call.sent_by(sdk))
+
+
+async def arun(call: Call[T]) -> T:
+    sdk = client(call.settings)
+    admitted = await breaker(call.circuit).aallow()
+    with _in_our_words():
+        async with admitted, asyncio.timeout(call.seconds):
+            return call.read(await call.sent_by(sdk.aio))
+
+
+def stream_chunks(call: Call[T]) -> Iterator[T]:
+    sdk = client(call.settings)
+    admitted = breaker(call.circuit).allow()
+    with _in_our_words(), admitted:
+        for chunk in call.sent_by(sdk):
+            yield call.read(chunk)
+
+
+async def astream_chunks(call: Call[T]) -> AsyncIterator[T]:
+    sdk = client(call.settings)
+    admitted = await breaker(call.circuit).aallow()
+    with _in_our_words():
+        async with admitted:
+            ends_at = asyncio.get_running_loop().time() + call.seconds
+            async with asyncio.timeout_at(ends_at):
+                chunks = await call.sent_by(sdk.aio)
+            while True:
+                # Only around the wait: the limit must not strike in the code of the reader.
+                async with asyncio.timeout_at(ends_at):
+                    chunk = await anext(chunks, None)
+                if chunk is None:
+                    return
+                yield call.read(chunk)
+
+
+def report(circuit: str, end: object) -> None:
+    """Tell a breaker of something that ended without having been called through it."""
+    with suppress(CircuitOpenError), breaker(circuit).allow() as call:
+        call.judge(end)

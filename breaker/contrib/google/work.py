@@ -1,0 +1,156 @@
+"""What is done under a generation's lock: call Google, then write the outcome under the fence."""
+
+from collections.abc import Sequence
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils import timezone
+
+from breaker.errors import CircuitOpenError
+from locking import Lease, StaleFence
+
+from . import imagen, veo, vertex
+from .calls import breaker
+from .conf import Service, Settings, conf
+from .errors import GenerationError
+from .models import Generation, GenerationResult, Status
+from .results import Blocked, Image, Operation, OperationFailed, Text, Video
+
+Outcome = Operation | OperationFailed | Text | Blocked | tuple[Image, ...] | tuple[Video, ...]
+
+# Anything else is stored as bytes without a meaning: it will be served from our own origin.
+EXTENSIONS = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "video/mp4": "mp4",
+}
+OPAQUE = "application/octet-stream"
+
+
+def refuse_while_open(service: Service, model: str) -> None:
+    """Raises CircuitOpenError if the order would be refused now."""
+    breaker(_circuit(conf(), service, model)).allow().neutral()
+
+
+def _circuit(settings: Settings, service: Service, model: str) -> str:
+    match service:
+        case Service.IMAGEN:
+            return imagen.circuit(settings, model)
+        case Service.VEO:
+            return veo.circuit(settings, model, "submit")
+        case Service.VERTEX:
+            return vertex.circuit(settings, model)
+
+
+def perform(generation: Generation, lease: Lease) -> None:
+    """Raises GenerationError and CircuitOpenError after writing them down, and StaleFence."""
+    if generation.submitted_at:
+        # Whoever sent it did not live to hear the answer. It may have been paid for.
+        _settle(generation, Status.SUBMISSION_UNKNOWN)
+        generation.save_fenced(lease)
+        return
+    _claim(generation, lease)
+    try:
+        outcome = _call(generation)
+    except CircuitOpenError as error:
+        _fail(generation, lease, error, begun=False)
+        raise
+    except GenerationError as error:
+        _fail(generation, lease, error, begun=error.begun)
+        raise
+    _store(generation, lease, outcome)
+
+
+def poll(generation: Generation, lease: Lease) -> None:
+    """Raises GenerationError, CircuitOpenError and StaleFence."""
+    generation.polled_at = timezone.now()
+    generation.save_fenced(lease)
+    outcome = veo.poll(Operation(generation.operation))
+    if outcome != Operation(generation.operation):
+        _store(generation, lease, outcome)
+
+
+def _claim(generation: Generation, lease: Lease) -> None:
+    generation.status = Status.RUNNING
+    generation.error_code = generation.error_detail = ""
+    generation.finished_at = None
+    if generation.service == Service.VEO:
+        generation.submitted_at = timezone.now()
+    generation.save_fenced(lease)
+
+
+def _call(generation: Generation) -> Outcome:
+    prompt, model, parameters = generation.prompt, generation.model, generation.parameters
+    match Service(generation.service):
+        case Service.IMAGEN:
+            return imagen.generate(prompt, model=model, **parameters)
+        case Service.VEO:
+            return veo.submit(prompt, model=model, **parameters)
+        case Service.VERTEX:
+            return vertex.generate(prompt, model=model, **parameters)
+
+
+def _fail(
+    generation: Generation, lease: Lease, error: GenerationError | CircuitOpenError, *, begun: bool
+) -> None:
+    """A film that may be in the making must not be ordered again; a picture may."""
+    unknown = begun and generation.service == Service.VEO
+    _settle(generation, Status.SUBMISSION_UNKNOWN if unknown else Status.FAILED)
+    generation.error_code, generation.error_detail = error.code, str(error)
+    if not unknown:
+        generation.submitted_at = None
+    generation.save_fenced(lease)
+
+
+def _settle(generation: Generation, status: Status) -> None:
+    generation.status = status
+    generation.finished_at = timezone.now()
+
+
+def _store(generation: Generation, lease: Lease, outcome: Outcome) -> None:
+    media: Sequence[Image | Video] = ()
+    match outcome:
+        case Operation(name):
+            generation.operation = name
+        case OperationFailed(code):
+            _settle(generation, Status.FAILED)
+            generation.error_code = "upstream_error"
+            generation.error_detail = f"The film could not be made (google.rpc code {code})."
+        case Blocked(reason):
+            _settle(generation, Status.BLOCKED)
+            generation.error_code = "content_blocked"
+            generation.error_detail = f"Google withheld the content ({reason})."
+        case Text(text):
+            _settle(generation, Status.SUCCEEDED)
+            generation.text = text
+        case _:
+            _settle(generation, Status.SUCCEEDED)
+            media = outcome
+    _write(generation, lease, media)
+
+
+def _write(generation: Generation, lease: Lease, media: Sequence[Image | Video]) -> None:
+    """Bytes first, under names that carry the fence: a stale worker overwrites nobody's."""
+    results = [_saved(generation, lease, n, item) for n, item in enumerate(media)]
+    try:
+        with transaction.atomic():
+            generation.save_fenced(lease)
+            GenerationResult.objects.bulk_create(results)
+    except StaleFence:
+        for result in results:
+            default_storage.delete(result.file.name)
+        raise
+
+
+def _saved(generation: Generation, lease: Lease, n: int, item: Image | Video) -> GenerationResult:
+    media_type = item.media_type if item.media_type in EXTENSIONS else OPAQUE
+    name = f"generations/{generation.pk}/{lease.fence}-{n}.{EXTENSIONS.get(media_type, 'bin')}"
+    return GenerationResult(
+        generation=generation,
+        n=n,
+        media_type=media_type,
+        size=len(item.content),
+        file=default_storage.save(name, ContentFile(item.content)),
+    )
