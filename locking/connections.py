@@ -20,8 +20,6 @@ from redis import asyncio as aredis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from . import clock
-
 # Concurrent calls of one event loop; a waiting task holds no connection.
 ASYNC_CONNECTIONS = 32
 # For a cache alias that sets none: a lock store that is silent for longer is down.
@@ -35,26 +33,35 @@ ASYNC_CLASSES = {
 SYNC_ONLY = {"parser_class", "retry", "himport_registry", "event_dispatcher"}
 
 
+def _source(alias: str) -> Any:
+    try:
+        return get_redis_connection(alias).connection_pool
+    except NotImplementedError:
+        raise ImproperlyConfigured(f"Locks need django-redis; cache {alias!r} is not.") from None
+
+
 class Pool:
     """A process's idle connections to one alias: as many as threads ever called at once."""
 
     def __init__(self, alias: str) -> None:
         # Kept, because a connection made for Sentinel refers to its pool weakly.
-        self._source = get_redis_connection(alias).connection_pool
+        self._source = _source(alias)
         self._kwargs = self._source.connection_kwargs | {"retry": Retry(NoBackoff(), 0)}
         self._idle: deque[Any] = deque()
         self.timeout = float(self._kwargs.get("socket_timeout") or TIMEOUT)
 
-    def take(self, until: float) -> Any:
+    def take(self, timeout: float) -> Any:
         try:
             return self._idle.pop()
         except IndexError:
-            return self._connect(max(until - clock.now(), 0.001))
+            return self._connect(timeout)
 
     def _connect(self, timeout: float) -> Any:
         connection = self._source.connection_class(**self._kwargs)
         connection.socket_timeout = connection.socket_connect_timeout = timeout
         connection.connect()
+        connection.socket_timeout = self.timeout
+        connection.update_current_socket_timeout(self.timeout)
         return connection
 
     def give(self, connection: Any) -> None:
@@ -70,7 +77,7 @@ class AsyncPool:
     """An event loop's idle connections to one alias."""
 
     def __init__(self, alias: str) -> None:
-        source = get_redis_connection(alias).connection_pool
+        source = _source(alias)
         if source.connection_class not in ASYNC_CLASSES:
             raise ImproperlyConfigured(f"No asynchronous locks on cache {alias!r} yet.")
         self._make = ASYNC_CLASSES[source.connection_class]

@@ -9,6 +9,7 @@ import logging
 import time
 from typing import Any, TypeVar
 
+import hiredis
 import redis
 from redis.exceptions import NoScriptError
 
@@ -68,15 +69,11 @@ def translated(error: redis.RedisError | TimeoutError) -> LockUnavailable:
             return LockUnavailable()
 
 
-def _reply_by(step: Run, timeout: float) -> float:
-    latest = clock.now() + timeout
-    return latest if step.until is None else min(latest, step.until)
-
-
-def _packed(connection: Any, step: Run | Settle, *, whole: bool) -> Any:
+def _packed(step: Run | Settle, *, whole: bool) -> list[bytes]:
     script = step.script
     verb, text = ("EVAL", script.source) if whole else ("EVALSHA", script.sha)
-    return connection.pack_command(verb, text, len(step.keys), *step.keys, *step.args)
+    command = (verb, text, len(step.keys), *step.keys, *step.args)
+    return [hiredis.pack_command(command)]  # type: ignore[arg-type]  # stub: a tuple of one
 
 
 class Line:
@@ -96,7 +93,7 @@ class Line:
                 return time.sleep(step.seconds)
 
     def run(self, step: Run) -> Any:
-        until = _reply_by(step, self.pool.timeout)
+        until = self._impatience(step)
         try:
             return self._ask(step, until)
         except DEMOTED_OR_DEAD as error:
@@ -106,10 +103,14 @@ class Line:
         except redis.RedisError as error:
             raise translated(error) from error
 
-    def _ask(self, step: Run, until: float) -> Any:
-        connection = self.silent = self.pool.take(until)
-        packed = _packed(connection, step, whole=step.whole)
-        connection.send_packed_command(packed, check_health=False)
+    def _impatience(self, step: Run) -> float | None:
+        """When to give up, if that is sooner than a connection does by itself."""
+        sooner = step.until is not None and step.until < clock.now() + self.pool.timeout
+        return step.until if sooner else None
+
+    def _ask(self, step: Run, until: float | None) -> Any:
+        connection = self.silent = self.pool.take(_left(until) or self.pool.timeout)
+        connection.send_packed_command(_packed(step, whole=step.whole), check_health=False)
         try:
             reply = _read(connection, until)
         except redis.ResponseError:
@@ -126,9 +127,8 @@ class Line:
         until = clock.now() + step.patience
         late = self.silent
         try:
-            connection = self.silent = late or self.pool.take(until)
-            packed = _packed(connection, step, whole=True)
-            connection.send_packed_command(packed, check_health=False)
+            connection = self.silent = late or self.pool.take(step.patience)
+            connection.send_packed_command(_packed(step, whole=True), check_health=False)
             if late:
                 _read(connection, until)
             _read(connection, until)
@@ -142,12 +142,13 @@ class Line:
             self.silent = None
 
 
-def _read(connection: Any, until: float) -> Any:
-    return connection.read_response(
-        disable_decoding=True,
-        timeout=max(until - clock.now(), 0.001),
-        disconnect_on_error=False,
-    )
+def _left(until: float | None) -> float | None:
+    return None if until is None else max(until - clock.now(), 0.001)
+
+
+def _read(connection: Any, until: float | None) -> Any:
+    timeout = {} if until is None else {"timeout": _left(until)}
+    return connection.read_response(disable_decoding=True, disconnect_on_error=False, **timeout)
 
 
 class AsyncLine:
@@ -167,9 +168,11 @@ class AsyncLine:
                 return await asyncio.sleep(step.seconds)
 
     async def run(self, step: Run) -> Any:
-        until = _reply_by(step, self.pool.timeout)
+        left = self.pool.timeout
+        if step.until is not None:
+            left = min(left, step.until - clock.now())
         try:
-            async with asyncio.timeout(until - clock.now()), self.pool.slots:
+            async with asyncio.timeout(left), self.pool.slots:
                 return await self._ask(step)
         except DEMOTED_OR_DEAD as error:
             await self.hang_up()
@@ -180,8 +183,7 @@ class AsyncLine:
 
     async def _ask(self, step: Run) -> Any:
         connection = self.silent = await self.pool.take()
-        packed = _packed(connection, step, whole=step.whole)
-        await connection.send_packed_command(packed, check_health=False)
+        await connection.send_packed_command(_packed(step, whole=step.whole), check_health=False)
         try:
             reply = await _aread(connection)
         except redis.ResponseError:
@@ -216,8 +218,7 @@ class AsyncLine:
     async def _say(self, step: Settle) -> None:
         late = self.silent
         connection = self.silent = late or await self.pool.take()
-        packed = _packed(connection, step, whole=True)
-        await connection.send_packed_command(packed, check_health=False)
+        await connection.send_packed_command(_packed(step, whole=True), check_health=False)
         if late:
             await _aread(connection)
         await _aread(connection)

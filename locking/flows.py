@@ -6,7 +6,6 @@ without a socket: also what to do about a call that may or may not have landed.
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from . import holders, scripts
@@ -23,8 +22,7 @@ WAITER_LIFE_MS = 15_000
 FIRST_PAUSE, LONGEST_PAUSE = 0.002, 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """Run a script and return its reply; ``until`` is a time of the local clock."""
 
     script: Script
@@ -51,8 +49,7 @@ Step = Run | Settle | Sleep
 Flow = Generator[Step, Any, T]
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One wish for a lock; ``token`` is new for each."""
 
     name: str
@@ -85,7 +82,7 @@ def ask(run: Run) -> Flow[Any]:
         try:
             return (yield run)
         except ScriptMissing:
-            run = replace(run, whole=True)
+            run = run._replace(whole=True)
         except ConnectionBroken:
             if broken:
                 raise

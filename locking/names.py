@@ -1,6 +1,7 @@
 """From a lock's name to the keys that the store keeps for it."""
 
 import unicodedata
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from .errors import LockInvalid
@@ -25,6 +26,7 @@ def canonical(name: str) -> str:
     return name
 
 
+@lru_cache(1024)
 def keys(prefix: str, name: str) -> tuple[str, ...]:
     """Holder, queue, waiters' records, memory; and the index of all locks held."""
     stem = f"{prefix}:{{{quote(name, safe=_SAFE)}}}:"

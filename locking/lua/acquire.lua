@@ -4,75 +4,59 @@
 -- Reply  {1, fence} | {0, ttl ms, holder's fence, held for µs, actor, meta}
 local holder, queue, records, memory, index = unpack(KEYS)
 local token, lease, enrol, life, actor, meta, floor = unpack(ARGV)
-local clock = redis.call('TIME')
+local call, format = redis.call, string.format
+local clock = call('TIME')
 local now = clock[1] * 1000000 + clock[2]
+local current = call('HGET', holder, 'tok')
+local fence
 
-local function leave_queue()
-  if redis.call('ZREM', queue, token) == 1 then
-    redis.call('HDEL', records, token)
-  end
-end
-
-local function keep(fence)
-  redis.call('PEXPIRE', holder, lease)
-  if index then
-    redis.call('ZADD', index, string.format('%.0f', now + lease * 1000), holder)
-  end
-  if enrol == '1' then
-    leave_queue()
-  end
-  return {1, fence}
-end
-
--- The clock keeps fences rising when the memory is lost, the memory when the clock steps back.
-local function next_fence(last)
-  return math.max(now, (tonumber(last) or 0) + 1, floor + 1)
-end
-
-local function grant()
-  local last, released, abandoned = unpack(redis.call('HMGET', memory, 'f', 'r', 'x'))
+if not current then
+  local last, released, abandoned = unpack(call('HMGET', memory, 'f', 'r', 'x'))
   -- A call that was on its way while its token was given up must not leave an orphan behind.
   if string.find((released or '') .. (abandoned or ''), token, 1, true) then
     return redis.error_reply('GIVENUP this token was released or abandoned before')
   end
-  local fence = next_fence(last)
-  local text = string.format('%.0f', fence)
-  redis.call('HSET', holder, 'tok', token, 'f', text, 'at', string.format('%.0f', now),
-    'actor', actor, 'meta', meta)
-  redis.call('HSET', memory, 'f', text)
-  redis.call('PEXPIRE', memory, 604800000)
-  return keep(fence)
+  -- The clock keeps fences rising when the memory is lost, the memory when the clock steps back.
+  fence = math.max(now, (tonumber(last) or 0) + 1, floor + 1)
+  local text = format('%.0f', fence)
+  call('HSET', holder, 'tok', token, 'f', text, 'at', format('%.0f', now), 'actor', actor, 'meta', meta)
+  call('HSET', memory, 'f', text)
+  call('PEXPIRE', memory, 604800000)
+elseif current == token then
+  fence = tonumber(call('HGET', holder, 'f'))
+end
+
+if fence then
+  call('PEXPIRE', holder, lease)
+  if index then
+    call('ZADD', index, format('%.0f', now + lease * 1000), holder)
+  end
+  if enrol == '1' then
+    call('ZREM', queue, token)
+    call('HDEL', records, token)
+  end
+  return {1, fence}
 end
 
 local function drop_dead_waiters()
   for _ = 1, 64 do
-    local head = redis.call('ZRANGE', queue, 0, 0)[1]
+    local head = call('ZRANGE', queue, 0, 0)[1]
     if not head then return end
-    local record = redis.call('HGET', records, head)
+    local record = call('HGET', records, head)
     if record and tonumber(string.match(record, '^%d+')) > now then return end
-    redis.call('ZREM', queue, head)
-    redis.call('HDEL', records, head)
+    call('ZREM', queue, head)
+    call('HDEL', records, head)
   end
 end
 
--- A record is: deadline µs, channel (- for a waiter that polls), lease ms, mode, actor, meta.
-local function enrol_waiter()
-  drop_dead_waiters()
-  local deadline = string.format('%.0f', now + life * 1000)
-  redis.call('ZADD', queue, 'NX', string.format('%.0f', now), token)
-  redis.call('HSET', records, token, table.concat({deadline, '-', lease, 'x', actor, meta}, ' '))
-  redis.call('PEXPIRE', queue, life)
-  redis.call('PEXPIRE', records, life)
-end
-
-local current = redis.call('HGET', holder, 'tok')
-if not current then
-  return grant()
-elseif current == token then
-  return keep(tonumber(redis.call('HGET', holder, 'f')))
-end
 if enrol == '1' then
-  enrol_waiter()
+  drop_dead_waiters()
+  -- Deadline µs, channel (- for a waiter that polls), lease ms, mode, actor, meta.
+  local record = {format('%.0f', now + life * 1000), '-', lease, 'x', actor, meta}
+  call('ZADD', queue, 'NX', format('%.0f', now), token)
+  call('HSET', records, token, table.concat(record, ' '))
+  call('PEXPIRE', queue, life)
+  call('PEXPIRE', records, life)
 end
-local held = redis.call('HMGET', holder, 'f', 'at', 'actor', 'meta')
-return {0, redis.call('PTTL', holder), tonumber(held[1]), now - held[2], held[3], held[4]}
+local held = call('HMGET', holder, 'f', 'at', 'actor', 'meta')
+return {0, call('PTTL', holder), tonumber(held[1]), now - held[2], held[3], held[4]}

@@ -4,8 +4,11 @@ import asyncio
 import time
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
 from django_redis import get_redis_connection
 
+from config.redis import caches
 from locking import LockBusy, LockUnavailable, lock
 from tests.locking.conftest import Use
 from tests.locking.proxy import Fault, Proxy
@@ -321,6 +324,24 @@ def test_a_second_cancellation_does_not_stop_the_farewell(proxy: Proxy, behind):
             await asyncio.sleep(0.001)
 
     asyncio.run(asyncio.wait_for(main(), 5))
+
+
+def test_an_acquire_thrown_away_with_its_loop_makes_no_noise():
+    async def main():
+        await free("n")
+        half_done = lock("n").aacquire()
+        half_done.send(None)
+        half_done.close()
+
+    asyncio.run(main())
+
+
+def test_tasks_cannot_lock_through_sentinel_yet():
+    with (
+        override_settings(CACHES=caches("redis+sentinel://127.0.0.1:1/main/0")),
+        pytest.raises(ImproperlyConfigured, match="No asynchronous locks on cache 'locks' yet"),
+    ):
+        asyncio.run(lock("n").aacquire())
 
 
 def test_loops_close_their_connections():

@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
@@ -68,6 +69,8 @@ def test_a_stale_holder_writes_nothing_from_a_task_either(jobs):
         await job.asave_fenced(lease)
         with pytest.raises(StaleFence):
             await job.asave_fenced(stale, update_fields=["state"])
+        # The thread behind it has a connection of its own.
+        await sync_to_async(lambda: connection.close())()
 
     asyncio.run(main())
     assert jobs.get().fence == lease.fence

@@ -5,9 +5,10 @@ import threading
 import time
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from locking import LockBusy, LockInvalid, LockUnavailable, lock
+from locking import LockBusy, LockExpired, LockInvalid, LockUnavailable, lock
 from locking.locks import Lock
 
 
@@ -183,6 +184,24 @@ def test_settings_give_what_the_caller_leaves_out():
     with override_settings(LOCKING={"CACHE": "locks", "LEASE": 5, "WAIT": None, "PREFIX": "mine"}):
         made = lock("n")
     assert (made.lease, made.wait, made.keys[0]) == (5.0, None, "mine:{n}:l")
+
+
+@pytest.mark.race
+def test_a_lock_may_be_entered_again_in_a_block_that_lost_it():
+    shared = lock("n", lease=0.05)
+    with pytest.raises(LockExpired), shared as first:
+        time.sleep(0.06)
+        with shared as second:
+            assert second.fence > first.fence
+
+
+def test_a_cache_that_is_not_redis_cannot_keep_locks():
+    memory = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    with (
+        override_settings(CACHES=memory, LOCKING={}),
+        pytest.raises(ImproperlyConfigured, match="'default' is not"),
+    ):
+        lock("n").acquire()
 
 
 def test_a_foreign_value_under_our_key_is_an_error_and_not_a_busy_lock(store):
