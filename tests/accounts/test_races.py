@@ -11,11 +11,13 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from rest_framework.test import APIRequestFactory
 
-from accounts import control, errors, rotation, sessions
+from accounts import control, credentials, errors, rotation, sessions
 from accounts.models import LoginSession, Refresh
 from accounts.sessions import TokenPair
 from accounts.tokens import AccessToken, read
 from accounts.views import RefreshView
+
+from .conftest import PASSWORD
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
@@ -113,6 +115,7 @@ def test_a_login_that_races_with_a_change_of_password_is_dead_or_refused(user: U
 
 
 def test_a_change_of_the_user_waits_for_a_login_under_way(user: User) -> None:
+    sessions.start(user)
     changed = User.objects.get(pk=user.pk)
     changed.set_password("another battery staple")
     with ThreadPoolExecutor(1) as pool:
@@ -122,6 +125,39 @@ def test_a_change_of_the_user_waits_for_a_login_under_way(user: User) -> None:
             assert not wait([change], timeout=0.2).done
         change.result(timeout=10)
     assert not alive(pair)
+
+
+def test_a_change_during_the_very_first_login_is_seen_although_it_cannot_wait(user: User) -> None:
+    changed = User.objects.get(pk=user.pk)
+    changed.set_password("another battery staple")
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            pair = sessions.start(user)
+            change = pool.submit(in_own_connection, changed.save)
+            wait([change], timeout=0.2)
+        change.result(timeout=10)
+    assert not alive(pair)
+
+
+def test_of_two_changes_of_a_password_that_race_one_is_done(user: User) -> None:
+    current = PASSWORD
+    for number in range(10):
+        session = LoginSession.objects.get(pk=sessions.start(User.objects.get()).session)
+
+        def change(new: str, session: LoginSession = session, current: str = current) -> str | None:
+            request = APIRequestFactory().post("/")
+            try:
+                credentials.change_password(request, session=session, current=current, new=new)
+            except errors.InvalidCredentials:
+                return None
+            return new
+
+        results = together(
+            lambda number=number: change(f"left battery {number}"),
+            lambda number=number: change(f"right battery {number}"),
+        )
+        (current,) = (result for result in results if result)
+        assert User.objects.get().check_password(current)
 
 
 def test_parallel_logins_and_revocations_never_deadlock(user: User) -> None:
