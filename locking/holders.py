@@ -23,7 +23,7 @@ class Holder:
 
 
 def parse(fence: int, held_for_us: int, actor: bytes, meta: bytes) -> Holder:
-    host, pid, thread = actor.decode().split(":")
+    host, pid, thread, *_ = actor.decode().split(":")
     return Holder(
         fence=fence,
         held_for=held_for_us / 1e6,

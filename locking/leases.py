@@ -188,7 +188,9 @@ class Lease:
             yield
         except LockError as failure:
             if error is not None:
-                logger.warning("Lock %r after %r: %r", self.name, error, failure)
+                logger.warning(
+                    "Lock %r could not be released after %r: %r", self.name, error, failure
+                )
             elif not isinstance(failure, LockUnavailable):
                 raise
             elif self.valid:

@@ -161,8 +161,10 @@ class Lock:
         await self._close(current_task()).__aexit__(kind, error, trace)
 
     def _close(self, who: Hashable) -> Lease:
-        leases = self._open[who]
+        # A thread pool may leave a block in another thread than it entered it in.
+        key = who if who in self._open else next(iter(self._open))
+        leases = self._open[key]
         lease = leases.pop()
         if not leases:
-            del self._open[who]
+            del self._open[key]
         return lease

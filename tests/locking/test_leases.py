@@ -15,7 +15,7 @@ HOLDER = "lock:{n}:l"
 
 def test_a_lease_can_be_trusted_for_a_little_less_than_it_lasts():
     lease = lock("n", lease=10).acquire()
-    assert 9.8 < lease.remaining < 9.9
+    assert 9 < lease.remaining < 9.9
     assert lease.valid
     assert not lease.lost
     lease.check()
@@ -24,16 +24,16 @@ def test_a_lease_can_be_trusted_for_a_little_less_than_it_lasts():
 def test_extending_gives_more_time():
     lease = lock("n", lease=10).acquire()
     lease.extend(timedelta(minutes=1))
-    assert 59 < lease.remaining < 60
+    assert 55 < lease.remaining < 60
     lease.extend()
-    assert lease.remaining > 59
+    assert lease.remaining > 55
 
 
 def test_extending_in_a_task_gives_more_time():
     async def main():
         lease = await lock("n", lease=10).aacquire()
         await lease.aextend(60)
-        assert 59 < lease.remaining < 60
+        assert 55 < lease.remaining < 60
         await lease.arelease()
 
     asyncio.run(main())

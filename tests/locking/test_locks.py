@@ -73,7 +73,7 @@ def test_a_wait_ends_when_it_should():
         begun = time.monotonic()
         with pytest.raises(LockBusy):
             lock("n", wait=0.2).acquire()
-        assert 0.2 <= time.monotonic() - begun < 0.4
+        assert 0.2 <= time.monotonic() - begun < 1
 
 
 @pytest.mark.race
@@ -91,7 +91,7 @@ def test_a_waiter_gets_the_lock_soon_after_its_holder_died(wait):
     lock("n", lease=0.2).acquire()
     begun = time.monotonic()
     lock("n", wait=wait).acquire()
-    assert 0.15 < time.monotonic() - begun < 0.4
+    assert 0.15 < time.monotonic() - begun < 1
 
 
 def test_a_lock_is_a_value_that_several_threads_may_use_at_once():
@@ -129,6 +129,16 @@ def test_a_lock_is_a_value_that_several_tasks_may_use_at_once():
     asyncio.run(main())
     assert fences == sorted(set(fences))
     assert len(fences) == 80
+
+
+def test_a_block_may_be_left_in_another_thread():
+    shared = lock("n")
+    thread = threading.Thread(target=shared.__enter__)
+    thread.start()
+    thread.join()
+    assert lock("n").try_acquire() is None
+    shared.__exit__(None, None, None)
+    assert lock("n").try_acquire()
 
 
 def test_more_tasks_than_connections_wait_for_their_turn(store):

@@ -1,13 +1,21 @@
 """Real processes against one invariant."""
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
+from django.conf import settings
+
+from tests.servers import valkey_url
 
 WORKER = """
-import json, sys, django
+import json, os, sys
+import django
+from django.conf import settings
+from config.redis import caches
+settings.configure(CACHES=caches(os.environ["REDIS_URL"]), LOCKING={"CACHE": "locks"})
 django.setup()
 from django_redis import get_redis_connection
 from locking import lock
@@ -28,10 +36,13 @@ json.dump(fences, sys.stdout)
 
 
 @pytest.mark.race
-def test_eight_processes_never_hold_a_lock_at_once_and_their_fences_rise(process_env, store):
+def test_eight_processes_never_hold_a_lock_at_once_and_their_fences_rise(store):
     workers = [
         subprocess.Popen(
-            [sys.executable, "-c", WORKER], env=process_env, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", WORKER],
+            env={**os.environ, "REDIS_URL": valkey_url(), "PYTHONPATH": str(settings.BASE_DIR)},
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(8)
     ]
