@@ -14,7 +14,7 @@ from tests.conftest import signed_in
 
 from .conftest import Remote
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 URL = "/api/v1/generations"
 IMAGE = {"service": "imagen", "prompt": "a lighthouse"}

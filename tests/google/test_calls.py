@@ -24,8 +24,6 @@ from breaker.contrib.google.results import Blocked, Operation, OperationFailed, 
 
 from .conftest import Remote
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
 IMAGEN = "imagen:us-central1:imagen-4.0-generate-001"
 VERTEX = "vertex:us-central1:gemini-2.5-flash"
 VEO = "veo:us-central1:veo-3.1-generate-001"
