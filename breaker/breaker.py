@@ -16,7 +16,7 @@ from typing import ParamSpec, TypeVar, overload
 
 from .call import Call
 from .circuit import State
-from .classify import Outcome, Rules
+from .classify import Outcome, Rules, described
 from .errors import CircuitOpenError
 from .names import canonical
 from .offload import submit
@@ -31,7 +31,6 @@ T = TypeVar("T")
 
 RETRY_TRIAL_AFTER = (0.05, 0.25)
 """Seconds to refuse unasked after the store had no permit: refused calls must not poll it."""
-LONGEST_ERROR = 300
 
 
 class Breaker:
@@ -41,10 +40,12 @@ class Breaker:
         self.name = canonical(name)
         self.replica = Replica(self.name)
         self.rules = Rules()
+        self.options = Options()
 
     def configure(self, options: Options) -> None:
         """Raises PolicyError; the latest options given for a name apply to the whole process."""
         self.replica.options, self.rules = split(options)
+        self.options = options
 
     @property
     def state(self) -> State:
@@ -157,12 +158,7 @@ class Breaker:
     def _report(self, outcome: Outcome, end: object) -> Report:
         if outcome in (Outcome.OK, Outcome.NEUTRAL):
             return NO_REPORT
-        return Report(int(self.rules.wait(end) * 1000), _described(end))
-
-
-def _described(end: object) -> str:
-    text = f"{type(end).__name__}: {end}" if isinstance(end, BaseException) else repr(end)
-    return text.encode(errors="replace").decode()[:LONGEST_ERROR]
+        return Report(int(self.rules.wait(end) * 1000), described(end))
 
 
 def _give_back(pending: "Future[Call]") -> None:

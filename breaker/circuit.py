@@ -146,7 +146,8 @@ def admit_trial(circuit: Circuit, policy: Policy, *, now: int, epoch: int, token
     if circuit.state is not State.HALF_OPEN:
         return circuit
     leases = _live(circuit, now=now)
-    if not _has_room(len(leases), circuit.passed, policy):
+    # Asking again is answered alike: the first answer may have been lost on the way.
+    if token not in leases and not _has_room(len(leases), circuit.passed, policy):
         return replace(circuit, leases=leases)
     return replace(circuit, leases={**leases, token: now + LEASE})
 

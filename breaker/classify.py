@@ -1,6 +1,7 @@
 """What a finished call says about the dependency's health."""
 
 import logging
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,6 +9,7 @@ from enum import StrEnum
 from .errors import CircuitOpenError
 from .policy import LONGEST
 
+LONGEST_TEXT = 300
 logger = logging.getLogger(__name__)
 
 
@@ -98,7 +100,19 @@ class Rules:
         """Seconds the dependency asked for; 0 if it did not."""
         try:
             wait = self.retry_after(end) or 0.0
+            return wait if 0 < wait < LONGEST else 0.0
         except Exception:
             logger.exception("A rule for Retry-After failed")
             return 0.0
-        return wait if 0 < wait < LONGEST else 0.0
+
+
+def described(end: object) -> str:
+    """One printable line for operators, from whatever was judged a failure."""
+    match end:
+        case None:
+            text = ""
+        case BaseException():
+            text = traceback.format_exception_only(end)[-1].rstrip()
+        case _:
+            text = type(end).__name__
+    return "".join(char if char.isprintable() else " " for char in text[:LONGEST_TEXT])

@@ -18,7 +18,7 @@ def get_breaker(name: str, **options: Unpack[Options]) -> Breaker:
     if breaker is None:
         # Two threads may both make one; all get the one that came first.
         breaker = _breakers.setdefault(canonical(name), Breaker(name))
-    if options:
+    if options and options != breaker.options:
         breaker.configure(options)
     return breaker
 

@@ -14,6 +14,7 @@ if circuit.state == 'open' and now >= circuit.due then
 end
 if circuit.state ~= 'half_open' then return reply() end
 prune()
-if not has_room() then return reply() end
+-- Asking again is answered alike: the first answer may have been lost on the way.
+if not redis.call('ZSCORE', KEYS[2], token) and not has_room() then return reply() end
 lease(token)
 return reply(true)

@@ -1,0 +1,115 @@
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from breaker import CircuitOpenError, Outcome, default_outcome
+from breaker.classify import Rules, described
+
+
+class WithCode(Exception):
+    def __init__(self, code: object) -> None:
+        self.code = code
+
+
+class WithStatus(Exception):
+    status_code = 503
+
+
+class WithResponse(Exception):
+    response = SimpleNamespace(status_code=404)
+
+
+class WithWait(Exception):
+    def __init__(self, retry_after: object) -> None:
+        self.retry_after = retry_after
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome"),
+    [
+        ("a result", Outcome.OK),
+        (None, Outcome.OK),
+        (ValueError("no"), Outcome.FAILURE),
+        (TimeoutError(), Outcome.FAILURE),
+        (WithCode(500), Outcome.FAILURE),
+        (WithCode(408), Outcome.FAILURE),
+        (WithCode(429), Outcome.THROTTLED),
+        (WithCode(404), Outcome.NEUTRAL),
+        (WithCode("404"), Outcome.FAILURE),
+        (WithStatus(), Outcome.FAILURE),
+        (WithResponse(), Outcome.NEUTRAL),
+        (asyncio.CancelledError(), Outcome.NEUTRAL),
+        (KeyboardInterrupt(), Outcome.NEUTRAL),
+        (SystemExit(1), Outcome.NEUTRAL),
+        (GeneratorExit(), Outcome.NEUTRAL),
+        (CircuitOpenError("inner", 1, "open"), Outcome.NEUTRAL),
+    ],
+    ids=repr,
+)
+def test_the_default_verdict(end: object, outcome: Outcome) -> None:
+    assert default_outcome(end) is outcome
+    assert Rules().outcome(end) is outcome
+
+
+def test_ignored_goes_before_recorded_goes_before_classified() -> None:
+    rules = Rules(
+        ignore=(KeyError,), record=(LookupError, WithCode), classify=lambda end: Outcome.THROTTLED
+    )
+    assert rules.outcome(KeyError()) is Outcome.NEUTRAL
+    assert rules.outcome(WithCode(404)) is Outcome.FAILURE
+    assert rules.outcome(ValueError()) is Outcome.THROTTLED
+    assert rules.outcome("a result") is Outcome.THROTTLED
+
+
+@pytest.mark.parametrize("end", [CircuitOpenError("inner", 1, "open"), asyncio.CancelledError()])
+def test_no_rule_can_blame_the_dependency_for_what_never_reached_it(end: BaseException) -> None:
+    rules = Rules(classify=lambda end: Outcome.FAILURE)
+    assert rules.outcome(end) is Outcome.NEUTRAL
+
+
+def test_a_broken_rule_is_logged_and_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(end: object) -> None:
+        raise RuntimeError("broken rule")
+
+    rules = Rules(classify=broken, retry_after=broken)
+    assert rules.outcome("a result") is Outcome.OK
+    assert rules.wait(ValueError()) == 0
+    assert len(caplog.records) == 2
+
+
+def test_a_wait_that_is_no_number_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    assert Rules(retry_after=lambda end: "7").wait(ValueError()) == 0
+    assert len(caplog.records) == 1
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("end", "text"),
+    [
+        (ValueError("no"), "ValueError: no"),
+        (ValueError("a\nb\x00c\ud800"), "ValueError: a b c "),
+        (ValueError("x" * 500), "ValueError: " + "x" * 288),
+        (ValueError(), "ValueError"),
+        ({"a": "result"}, "dict"),
+        (None, ""),
+    ],
+    ids=str,
+)
+def test_failures_are_described_in_one_printable_line(end: object, text: str) -> None:
+    assert described(end) == text
+
+
+def test_an_exception_without_words_is_described_all_the_same() -> None:
+    assert "Unspeakable" in described(Unspeakable())
+
+
+@pytest.mark.parametrize(
+    ("asked", "wait"), [(7, 7), (1.5, 1.5), (None, 0), (-1, 0), ("7", 0), (1e99, 0)]
+)
+def test_the_wait_an_error_asks_for(asked: object, wait: float) -> None:
+    assert Rules().wait(WithWait(asked)) == wait
