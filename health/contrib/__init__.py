@@ -12,6 +12,8 @@ from health.snapshot import Snapshot
 
 SIBLINGS = {
     "locking": "health.contrib.locking",
+    "breaker": "health.contrib.breaker",
+    "breaker.contrib.google": "health.contrib.google",
 }
 
 

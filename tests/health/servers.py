@@ -1,8 +1,6 @@
 """The product served for a test as in production: granian, workers, its own wsgi module."""
 
 import http.client
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -29,7 +27,7 @@ class Site:
         command = [
             sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1",
             "--port", str(self.port), "--workers", str(workers), "--blocking-threads",
-            str(self.THREADS),
+            str(self.THREADS), "--workers-kill-timeout", "3",
             "config.wsgi:application",
         ]  # fmt: skip
         with log.open("wb") as output:
@@ -73,11 +71,5 @@ class Site:
         return [parent, *map(int, children)]
 
     def stop(self) -> None:
-        pids = self.pids()
         self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            for pid in pids:
-                os.kill(pid, signal.SIGKILL)
-            self.process.wait()
+        self.process.wait()

@@ -41,7 +41,7 @@ def site(run: Run) -> Checker:
     return run(
         Fake("database", critical=True, interval=60),
         Fake("cache", secretive, interval=60),
-        Fake("breakers", open_circuits, interval=60),
+        Fake("circuits", open_circuits, interval=60),
     )
 
 
@@ -66,7 +66,7 @@ def test_everything_else_is_left_to_django(site: Checker, path: str) -> None:
         ("/health/startup", 200, "pass"),
         ("/health/detailed", 200, "warn"),
         ("/health/database", 200, "pass"),
-        ("/health/breakers", 200, "warn"),
+        ("/health/circuits", 200, "warn"),
         ("/health/cache", 503, "fail"),
     ],
 )
@@ -131,7 +131,7 @@ def test_strangers_see_words_only(site: Checker) -> None:
     assert document["checks"] == {
         "database": [{"status": "pass"}],
         "cache": [{"status": "fail"}],
-        "breakers": [{"status": "warn"}],
+        "circuits": [{"status": "warn"}],
     }
     assert json.loads(call("/health/cache").body)["checks"] == {"cache": [{"status": "fail"}]}
 
@@ -151,7 +151,7 @@ def test_the_trusted_see_details(site: Checker, environ: dict[str, str]) -> None
     database = document["checks"]["database"][0]
     assert (database["componentId"], database["critical"]) == ("default", True)
     assert document["checks"]["cache"][0]["reason"] == "refused"
-    group, circuit = document["checks"]["breakers"]
+    group, circuit = document["checks"]["circuits"]
     assert group["open"] == 1
     assert circuit == {
         "componentId": "veo:eu",

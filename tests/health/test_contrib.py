@@ -1,0 +1,201 @@
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from pytest_django import Settings
+
+from breaker import get_breaker
+from breaker.agent import agent
+from breaker.control import CircuitStatus
+from config.redis import caches
+from health import CheckResult, Reason, Status, registry
+from health.checker import Checker
+from health.contrib.breaker import SHOWN, Breakers, connect, grouped
+from health.contrib.google import Google
+from health.contrib.locking import Locks
+from health.runner import observe
+from locking import lock
+from tests.servers import Valkey
+
+from .conftest import call, eventually
+from .test_metrics import samples
+
+Run = Callable[..., Checker]
+
+
+@pytest.fixture(autouse=True)
+def fresh_circuits(transactional_db: None) -> Iterator[None]:
+    agent.forget()
+    yield
+    # Neither a row nor a memory of this test's circuits may reach the next one.
+    agent.flush()
+    agent.forget()
+
+
+def trip(name: str) -> None:
+    def fail() -> None:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        get_breaker(name, failure_threshold=1, open_timeout=60).call(fail)
+
+
+def circuit(name: str, state: str = "closed", override: str | None = None) -> CircuitStatus:
+    return CircuitStatus(
+        name=name,
+        state=state,  # type: ignore[arg-type]
+        override=override,  # type: ignore[arg-type]
+        epoch=1,
+        calls=7,
+        failures=5,
+        rejected=2,
+        retry_after=41.0 if state == "open" else 0.0,
+        opened_at=None,
+        last_error="",
+        source="shared",
+    )
+
+
+def test_each_installed_app_brings_its_services() -> None:
+    assert [probe.name for probe in registry.available()] == [
+        "database", "cache", "locks", "breakers", "google_imagen", "google_veo", "google_vertex_ai",
+    ]  # fmt: skip
+
+
+def test_locks_report_what_is_held() -> None:
+    with lock("render:1"), lock("render:2"):
+        result = Locks().run()
+    assert (result.status, result.values["held"]) == (Status.PASS, 2)
+    assert result.values["oldestHoldSeconds"] is not None
+    assert Locks().run().values["oldestHoldSeconds"] is None
+
+
+def test_locks_fail_where_their_store_is_dead(settings: Settings, own_valkey: Valkey) -> None:
+    settings.CACHES = caches(own_valkey.url)
+    own_valkey.stop()
+    assert observe(Locks()).result.status is Status.FAIL
+
+
+def test_a_closed_circuit_passes_and_an_open_one_warns() -> None:
+    assert Breakers().run().status is Status.PASS
+    get_breaker("quiet").call(str)
+    trip("partner")
+    result = Breakers().run()
+    assert (result.status, result.reason) == (Status.WARN, Reason.OPEN)
+    assert 55 < (result.retry_after or 0) <= 60
+    assert [(part.component, part.status) for part in result.parts] == [
+        ("partner", Status.WARN),
+        ("quiet", Status.PASS),
+    ]
+
+
+def test_an_opened_circuit_shows_within_a_second(run: Run) -> None:
+    patient = Breakers()
+    patient.interval = 60
+    running = run(patient)
+    connect()
+    assert running.edition.overall.word is Status.PASS
+    trip("partner")
+    assert eventually(lambda: running.edition.overall.word is Status.WARN, within=1.0) < 1.0
+    assert running.edition.overall.code == 200
+
+
+def test_a_circuit_opened_by_another_process_shows_without_a_signal(
+    run: Run, process_env: dict[str, str]
+) -> None:
+    running = run(Breakers())
+    code = """
+import django; django.setup()
+from breaker import get_breaker
+try:
+    get_breaker("partner", failure_threshold=1).call(lambda: [][0])
+except IndexError:
+    pass
+"""
+    subprocess.run([sys.executable, "-c", code], env=process_env, check=True, timeout=30)
+    eventually(lambda: running.edition.overall.word is Status.WARN, within=2.0)
+
+
+@pytest.mark.parametrize(
+    ("state", "override", "status", "reason"),
+    [
+        ("closed", None, Status.PASS, None),
+        ("open", None, Status.WARN, Reason.OPEN),
+        ("half_open", None, Status.WARN, Reason.HALF_OPEN),
+        ("closed", "forced_open", Status.WARN, Reason.OPEN),
+        ("open", "disabled", Status.PASS, None),
+        ("open", "metrics_only", Status.PASS, None),
+    ],
+)
+def test_what_a_state_means(
+    state: str, override: str | None, status: Status, reason: Reason | None
+) -> None:
+    result = grouped([circuit("veo", state, override)])
+    assert (result.status, result.reason) == (status, reason)
+
+
+def test_of_many_circuits_those_that_are_not_closed_are_shown() -> None:
+    many = [circuit(f"host-{number}") for number in range(SHOWN)] + [circuit("zzz", "open")]
+    result = grouped(many)
+    assert (len(result.parts), result.parts[0].component) == (SHOWN, "zzz")
+    assert result.values["circuits"] == SHOWN + 1
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, CheckResult(Status.UNKNOWN, Reason.NOT_CONFIGURED)),
+        ({"PROJECT": "shop"}, None),
+        ({"SIMULATOR_PORT": 8081}, None),
+    ],
+)
+def test_google_counts_only_where_it_is_configured(
+    settings: Settings, values: dict[str, str | int], expected: CheckResult | None
+) -> None:
+    settings.GOOGLE_AI = values
+    result = Google("google_veo").run()
+    assert result.status is (Status.PASS if expected is None else Status.UNKNOWN)
+    assert expected is None or result == expected
+
+
+def test_each_google_service_looks_at_its_own_circuits(settings: Settings) -> None:
+    settings.GOOGLE_AI = {"SIMULATOR_PORT": 8081}
+    trip("veo:us-central1:veo-3:submit")
+    words = {
+        name: Google(name).run().status
+        for name in ("google_imagen", "google_veo", "google_vertex_ai")
+    }
+    assert words == {
+        "google_imagen": Status.PASS,
+        "google_veo": Status.WARN,
+        "google_vertex_ai": Status.PASS,
+    }
+
+
+def test_what_is_not_configured_is_left_out_of_the_word(run: Run, settings: Settings) -> None:
+    settings.GOOGLE_AI = {}
+    running = run(Breakers(), Google("google_veo"))
+    assert running.edition.overall.word is Status.PASS
+    assert call("/health/google_veo").status == 200
+
+
+def test_strangers_do_not_learn_the_names_of_circuits(run: Run) -> None:
+    trip("partner-secret")
+    run(Breakers())
+    assert b"partner-secret" not in call("/health/detailed").body
+    assert b"partner-secret" not in call("/health/breakers").body
+
+
+def test_shared_state_is_in_the_metrics(run: Run, settings: Settings) -> None:
+    settings.HEALTH = {"ALLOWED_CIDRS": ["10.0.0.0/8"]}
+    trip("partner")
+    with lock("render:1"):
+        run(Breakers(), Locks())
+    seen = samples(call("/metrics", REMOTE_ADDR="10.0.0.1").body.decode())
+    assert seen["breaker_state", (("breaker", "partner"), ("state", "open"))] == 1
+    assert seen["breaker_state", (("breaker", "partner"), ("state", "closed"))] == 0
+    assert seen["breaker_window_failures", (("breaker", "partner"),)] == 1
+    assert ("breaker_rejected_total", (("breaker", "partner"),)) in seen
+    assert seen["locking_held", ()] == 1
+    assert seen["locking_waiting", ()] == 0
