@@ -19,12 +19,12 @@ class BearerAuthentication(BaseAuthentication):
             return None
         claims = read(AccessToken, token)
         try:
-            session = sessions.live(claims)
+            user = sessions.owner(claims)
         except (OperationalError, InterfaceError) as error:
             raise errors.DatabaseUnavailable(retry_after=1) from error
-        if session is None:
+        if user is None:
             raise errors.TokenRevoked
-        return session.user, claims
+        return user, claims
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"

@@ -51,9 +51,8 @@ def rotate(raw: str) -> TokenPair:
 
 def _attempt(claims: Claims, digest: str, presented_at: datetime) -> TokenPair | Verdict | None:
     """None for a session that has ended."""
-    locked = LoginSession.objects.select_for_update().filter(pk=claims.sid)
-    session = sessions.live(claims) if locked.exists() else None
-    if session is None:
+    session = LoginSession.objects.select_for_update().filter(pk=claims.sid).first()
+    if session is None or sessions.owner(claims) is None:
         return None
     if Refresh.objects.filter(pk=digest, used_at=None).update(used_at=Now()):
         return _succeed(session, digest, generation=claims.gen + 1)

@@ -4,18 +4,21 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import partial
+from functools import lru_cache, partial
+from typing import Any, cast
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
+from django.db.models.query import RawQuerySet
 from django.utils import timezone
 
 from . import blacklist, epochs, errors, keys, signals
 from .claims import Claims
 from .conf import conf
-from .models import LoginSession, Refresh
+from .models import LoginSession, Refresh, UserEpoch
 from .tokens import AccessToken, RefreshToken, read
 
 
@@ -80,26 +83,41 @@ def issue(session: LoginSession, *, generation: int, now: datetime) -> TokenPair
     )
 
 
-def live(claims: Claims) -> LoginSession | None:
-    """The session of a token with its user, in one query, unless anything has ended it.
+def owner(claims: Claims) -> AbstractBaseUser | None:
+    """Whom a token speaks for, in one query, unless anything has ended its session.
 
-    A session starts for an active user only, and ``standing`` tells of any change since.
+    A session starts for an active user only, and ``standing`` tells of any change since; its end
+    in time is in each of its tokens.
     """
-    session = (
-        LoginSession.objects.select_related("user")
-        .annotate(standing=F("user__token_epoch__standing"))
-        .filter(pk=claims.sid, revoked_at=None, epoch=claims.ep)
-        .filter(user__token_epoch__value=claims.ep)
-        .first()
+    model = get_user_model()
+    found: RawQuerySet[Any] = model._base_manager.raw(
+        _statement(model, connection.vendor), [claims.sid, claims.ep, claims.ep]
     )
-    if (
-        session is None
-        or session.expires_at <= timezone.now()
-        or str(session.user.pk) != claims.sub
-        or session.standing != epochs.standing(session.user)
-    ):
+    user = next(iter(found), None)
+    if user is None or str(user.pk) != claims.sub or user.epoch_standing != epochs.standing(user):
         return None
-    return session
+    return cast(AbstractBaseUser, user)
+
+
+@lru_cache(maxsize=8)
+def _statement(model: type[AbstractBaseUser], _vendor: str) -> str:
+    """SQL, because it runs on every request and the ORM takes four times as long to build it."""
+    session, epoch, user, key = (
+        connection.ops.quote_name(name)
+        for name in (
+            LoginSession._meta.db_table,
+            UserEpoch._meta.db_table,
+            model._meta.db_table,
+            model._meta.pk.column,
+        )
+    )
+    return f"""
+        SELECT u.*, e.standing AS epoch_standing
+        FROM {session} s
+        JOIN {epoch} e ON e.user_id = s.user_id
+        JOIN {user} u ON u.{key} = s.user_id
+        WHERE s.id = %s AND s.epoch = %s AND e.value = %s AND s.revoked_at IS NULL
+    """  # noqa: S608 - only names of tables go in
 
 
 def of(user: AbstractBaseUser) -> QuerySet[LoginSession]:

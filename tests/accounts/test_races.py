@@ -45,7 +45,7 @@ def in_own_connection(work: Callable[[], Any]) -> Any:
 
 
 def alive(pair: TokenPair) -> bool:
-    return sessions.live(read(AccessToken, pair.access)) is not None
+    return sessions.owner(read(AccessToken, pair.access)) is not None
 
 
 def outcome(token: str) -> TokenPair | str:
