@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from typing import Any
 
 # Year 9999: the last moment that still has a datetime.
 LAST_SECOND = 253_402_300_799
@@ -30,25 +31,22 @@ class Claims:
     exp: int
 
 
-def parse(payload: Mapping[str, object]) -> Claims:
+SHAPE = {each.name: each.type for each in fields(Claims)}
+
+
+def parse(payload: Mapping[str, Any]) -> Claims:
     """Raises ValueError naming the first claim that is missing, foreign or of a wrong type."""
     if unknown := payload.keys() - SHAPE.keys():
         raise ValueError(f"unknown claim {min(unknown)}")
     for name, kind in SHAPE.items():
         value = payload.get(name)
         # Not isinstance: True is an int to Python, and not to anybody else.
-        if type(value) is not kind or not _in_range(value):
+        if type(value) is not kind or not _plausible(value):
             raise ValueError(f"claim {name} is missing or malformed")
-    return Claims(**payload)  # type: ignore[arg-type]
+    return Claims(**payload)
 
 
-def _in_range(value: object) -> bool:
-    match value:
-        case str():
-            return 0 < len(value) <= 255 and value.isprintable()
-        case int():
-            return 0 <= value <= LAST_SECOND
-    return False
-
-
-SHAPE = {each.name: each.type for each in fields(Claims)}
+def _plausible(value: str | int) -> bool:
+    if isinstance(value, str):
+        return 0 < len(value) <= 255 and value.isprintable()
+    return 0 <= value <= LAST_SECOND

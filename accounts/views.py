@@ -40,7 +40,7 @@ own_transactions = method_decorator(transaction.non_atomic_requests, name="dispa
 
 @own_transactions
 class Open(APIView):
-    """For calls that carry their credential in the body, whatever the header says."""
+    """No header is looked at: the credential is in the body, or none is needed."""
 
     authentication_classes = []
     permission_classes = [AllowAny]
