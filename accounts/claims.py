@@ -39,7 +39,7 @@ def parse(payload: Mapping[str, Any]) -> Claims:
     if unknown := payload.keys() - SHAPE.keys():
         raise ValueError(f"unknown claim {min(unknown)}")
     for name, kind in SHAPE.items():
-        value = payload.get(name)
+        value: Any = payload.get(name)
         # Not isinstance: True is an int to Python, and not to anybody else.
         if type(value) is not kind or not _plausible(value):
             raise ValueError(f"claim {name} is missing or malformed")
