@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from uuid import uuid4
 
 import pytest
 from pytest_django import Settings
@@ -25,10 +26,12 @@ Run = Callable[..., Checker]
 
 
 @pytest.fixture(autouse=True)
-def fresh_circuits(transactional_db: None) -> Iterator[None]:
+def fresh(transactional_db: None, settings: Settings) -> Iterator[str]:
+    """A word for names of this test's own: the agent of an earlier one may still be at work."""
     agent.forget()
-    yield
-    # Neither a row nor a memory of this test's circuits may reach the next one.
+    word = uuid4().hex
+    settings.BREAKER = {**settings.BREAKER, "NAMESPACE": word}
+    yield word
     agent.flush()
     agent.forget()
 
@@ -77,43 +80,50 @@ def test_locks_fail_where_their_store_is_dead(settings: Settings, own_valkey: Va
     assert observe(Locks()).result.status is Status.FAIL
 
 
-def test_a_closed_circuit_passes_and_an_open_one_warns() -> None:
+def test_a_closed_circuit_passes_and_an_open_one_warns(fresh: str) -> None:
     assert Breakers().run().status is Status.PASS
-    get_breaker("quiet").call(str)
-    trip("partner")
+    get_breaker(f"quiet:{fresh}").call(str)
+    trip(f"partner:{fresh}")
     result = Breakers().run()
     assert (result.status, result.reason) == (Status.WARN, Reason.OPEN)
     assert 55 < (result.retry_after or 0) <= 60
     assert [(part.component, part.status) for part in result.parts] == [
-        ("partner", Status.WARN),
-        ("quiet", Status.PASS),
+        (f"partner:{fresh}", Status.WARN),
+        (f"quiet:{fresh}", Status.PASS),
     ]
 
 
-def test_an_opened_circuit_shows_within_a_second(run: Run) -> None:
+def test_an_opened_circuit_shows_within_a_second(run: Run, fresh: str) -> None:
     patient = Breakers()
     patient.interval = 60
     running = run(patient)
     connect()
     assert running.edition.overall.word is Status.PASS
-    trip("partner")
+    trip(f"partner:{fresh}")
     assert eventually(lambda: running.edition.overall.word is Status.WARN, within=1.0) < 1.0
     assert running.edition.overall.code == 200
 
 
-def test_a_circuit_opened_by_another_process_shows_without_a_signal(
-    run: Run, process_env: dict[str, str]
-) -> None:
-    running = run(Breakers())
-    code = """
-import django; django.setup()
+OPEN_ONE = """
+import sys
+import django
+django.setup()
 from breaker import get_breaker
+from django.conf import settings
+settings.BREAKER = {**settings.BREAKER, "NAMESPACE": sys.argv[1]}
 try:
-    get_breaker("partner", failure_threshold=1).call(lambda: [][0])
+    get_breaker(f"partner:{sys.argv[1]}", failure_threshold=1).call(lambda: [][0])
 except IndexError:
     pass
 """
-    subprocess.run([sys.executable, "-c", code], env=process_env, check=True, timeout=30)
+
+
+def test_a_circuit_opened_by_another_process_shows_without_a_signal(
+    run: Run, process_env: dict[str, str], fresh: str
+) -> None:
+    running = run(Breakers())
+    command = [sys.executable, "-c", OPEN_ONE, fresh]
+    subprocess.run(command, env=process_env, check=True, timeout=30)
     eventually(lambda: running.edition.overall.word is Status.WARN, within=2.0)
 
 
@@ -159,9 +169,9 @@ def test_google_counts_only_where_it_is_configured(
     assert expected is None or result == expected
 
 
-def test_each_google_service_looks_at_its_own_circuits(settings: Settings) -> None:
+def test_each_google_service_looks_at_its_own_circuits(settings: Settings, fresh: str) -> None:
     settings.GOOGLE_AI = {"SIMULATOR_PORT": 8081}
-    trip("veo:us-central1:veo-3:submit")
+    trip(f"veo:{fresh}:submit")
     words = {
         name: Google(name).run().status
         for name in ("google_imagen", "google_veo", "google_vertex_ai")
@@ -180,22 +190,23 @@ def test_what_is_not_configured_is_left_out_of_the_word(run: Run, settings: Sett
     assert call("/health/google_veo").status == 200
 
 
-def test_strangers_do_not_learn_the_names_of_circuits(run: Run) -> None:
-    trip("partner-secret")
+def test_strangers_do_not_learn_the_names_of_circuits(run: Run, fresh: str) -> None:
+    trip(f"partner:{fresh}")
     run(Breakers())
-    assert b"partner-secret" not in call("/health/detailed").body
-    assert b"partner-secret" not in call("/health/breakers").body
+    assert fresh.encode() not in call("/health/detailed").body
+    assert fresh.encode() not in call("/health/breakers").body
 
 
-def test_shared_state_is_in_the_metrics(run: Run, settings: Settings) -> None:
+def test_shared_state_is_in_the_metrics(run: Run, settings: Settings, fresh: str) -> None:
     settings.HEALTH = {"ALLOWED_CIDRS": ["10.0.0.0/8"]}
-    trip("partner")
+    trip(f"partner:{fresh}")
     with lock("render:1"):
         run(Breakers(), Locks())
+    partner = f"partner:{fresh}"
     seen = samples(call("/metrics", REMOTE_ADDR="10.0.0.1").body.decode())
-    assert seen["breaker_state", (("breaker", "partner"), ("state", "open"))] == 1
-    assert seen["breaker_state", (("breaker", "partner"), ("state", "closed"))] == 0
-    assert seen["breaker_window_failures", (("breaker", "partner"),)] == 1
-    assert ("breaker_rejected_total", (("breaker", "partner"),)) in seen
+    assert seen["breaker_state", (("breaker", partner), ("state", "open"))] == 1
+    assert seen["breaker_state", (("breaker", partner), ("state", "closed"))] == 0
+    assert seen["breaker_window_failures", (("breaker", partner),)] == 1
+    assert ("breaker_rejected_total", (("breaker", partner),)) in seen
     assert seen["locking_held", ()] == 1
     assert seen["locking_waiting", ()] == 0
