@@ -60,7 +60,7 @@ class Checker:
         self._beat = now = time.monotonic()
         self._identity = this_process()
         self._watches = [
-            Watch(probe, now=now, jitter=jitter, report=self._report) for probe in probes
+            Watch(probe, now=now, jitter=jitter, tell=self._report) for probe in probes
         ]
         self.edition = self._render(now)
         self._thread = Thread(target=self._run, name="health-scheduler", daemon=True)

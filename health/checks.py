@@ -37,7 +37,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         if key not in KEYS
     ]
     mistyped = [
-        _wrong(key, f"may not be {value!r}")
+        _wrong(key, f"may not be of type {type(value).__name__}")
         for key, value in values.items()
         if key in TYPES and not isinstance(value, TYPES[key])
     ]
@@ -53,11 +53,11 @@ def _wrong_values(wanted: Settings) -> Iterator[CheckMessage]:
 def _access(wanted: Settings) -> Iterator[CheckMessage]:
     for cidr in wanted.allowed_cidrs:
         try:
-            ip_network(cidr)
+            ip_network(str(cidr))
         except ValueError as error:
             yield _wrong("ALLOWED_CIDRS", str(error), number=3)
     for position, digest in enumerate(wanted.tokens):
-        if not SHA256_HEX.fullmatch(digest):
+        if not SHA256_HEX.fullmatch(str(digest)):
             # Not repeated here: what is not a digest may be the token itself.
             yield _wrong("TOKENS", f"entry {position} is not a SHA-256 hex digest", number=4)
 

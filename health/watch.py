@@ -15,20 +15,20 @@ logger = logging.getLogger(__name__)
 # After a result that contradicts what is shown.
 RECHECK_SECONDS = 1.0
 
-Report = Callable[["Watch", int, Observation], None]
+Tell = Callable[["Watch", int, Observation], None]
 
 
 class Watch:
-    """Owned by the scheduler thread; ``report`` is called by the probe's thread."""
+    """Owned by the scheduler thread; ``tell`` is called by the probe's thread."""
 
     def __init__(
-        self, probe: Probe, *, now: float, jitter: Callable[[], float], report: Report
+        self, probe: Probe, *, now: float, jitter: Callable[[], float], tell: Tell
     ) -> None:
         self.probe = probe
         self.schedule = Schedule(deadline=probe.deadline, due=now)
         self.check = Check.of(probe)
         self._jitter = jitter
-        self._report = report
+        self._tell = tell
         self._left_behind: Runner | None = None
         self._runner = self._new_runner()
 
@@ -41,7 +41,8 @@ class Watch:
                 self.schedule = self.schedule.begin(now)
                 self._runner.order(self.schedule.round)
                 return False
-            case Act.REPLACE if self._replace_runner():
+            case Act.REPLACE if self._replaceable:
+                self._replace_runner()
                 self.schedule = self.schedule.finish(now, pause=0)
                 return False
         self._expire(now)
@@ -98,13 +99,14 @@ class Watch:
         pause = self.probe.interval * self._jitter()
         return pause if self.check.trail.settled else min(pause, RECHECK_SECONDS)
 
-    def _replace_runner(self) -> bool:
+    @property
+    def _replaceable(self) -> bool:
         """Two threads at most: while the first one hangs on, the second is the last."""
-        if self._left_behind and self._left_behind.alive:
-            return False
+        return self._left_behind is None or not self._left_behind.alive
+
+    def _replace_runner(self) -> None:
         self._runner.retire()
         self._left_behind, self._runner = self._runner, self._new_runner()
-        return True
 
     def _new_runner(self) -> Runner:
-        return Runner(self.probe, lambda round_, seen: self._report(self, round_, seen))
+        return Runner(self.probe, lambda round_, seen: self._tell(self, round_, seen))

@@ -38,8 +38,10 @@ def test_a_wrong_setting_is_named(
 
 
 def test_a_token_given_in_clear_is_not_repeated(settings: Settings) -> None:
-    settings.HEALTH = {"TOKENS": ["hunter2"]}
-    assert "hunter2" not in str(problems())
+    for tokens in (["hunter2"], "hunter2"):
+        settings.HEALTH = {"TOKENS": tokens}
+        assert problems()
+        assert "hunter2" not in str(problems())
 
 
 @pytest.mark.parametrize(
