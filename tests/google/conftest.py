@@ -2,11 +2,11 @@ import json
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from pytest_django.fixtures import Settings
 
-from breaker.agent import agent
 from breaker.contrib.google.simulator import Simulator
 
 
@@ -45,11 +45,6 @@ class Remote:
             return json.load(response)
 
 
-@pytest.fixture(autouse=True)
-def fresh_circuits() -> None:
-    agent.forget()
-
-
 @pytest.fixture(scope="session")
 def simulator() -> Iterator[Simulator]:
     """One for all tests, because the SDK takes a tenth of a second to meet a new one."""
@@ -59,17 +54,28 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def remote(simulator: Simulator, settings: Settings) -> Iterator[Remote]:
-    """A simulator that the settings point at, with short limits."""
+    """A simulator that the settings point at.
+
+    Models are of the test's own, and so are its circuits: this process remembers those of others.
+    """
+    test = uuid4().hex[:8]
     settings.GOOGLE_AI = {
         "SIMULATOR_PORT": simulator.port,
-        "IMAGEN_SECONDS": 0.5,
-        "VERTEX_SECONDS": 0.5,
-        "VERTEX_STREAM_SECONDS": 0.5,
-        "VEO_SUBMIT_SECONDS": 0.5,
-        "VEO_POLL_SECONDS": 0.5,
+        "IMAGEN_MODELS": [f"imagen-{test}", f"imagen-{test}-fast", f"gemini-{test}-image"],
+        "VEO_MODELS": [f"veo-{test}"],
+        "VERTEX_MODELS": [f"gemini-{test}"],
     }
     # Their rows are the breaker's own affair, and written by a thread of its own.
     settings.BREAKER = {**settings.BREAKER, "HISTORY": False}
     remote = Remote(simulator)
     yield remote
     remote.heal()
+
+
+@pytest.fixture
+def hasty(remote: Remote, settings: Settings) -> float:
+    """The limit of every call, in seconds: long enough for a busy machine to answer."""
+    services = ("IMAGEN", "VERTEX", "VERTEX_STREAM", "VEO_SUBMIT", "VEO_POLL")
+    limits = {f"{service}_SECONDS": 0.7 for service in services}
+    settings.GOOGLE_AI = {**settings.GOOGLE_AI, **limits}
+    return 0.7

@@ -33,15 +33,13 @@ ORDER = Order(service=Service.IMAGEN, prompt="a lighthouse")
 def poster(
     env: dict[str, str], remote: Remote, user: User, *, threads: int, seconds: float
 ) -> Iterator[subprocess.Popen[str]]:
-    """A worker process, ready to post with the key "k" once it reads a line."""
+    """A worker process that will post with the key "k" when told to go."""
     command = [sys.executable, "-m", "tests.google.poster"]
     with subprocess.Popen(
         [*command, user.username, "k", str(threads), str(seconds)],
         env={**env, "SIMULATOR_PORT": str(remote.port)},
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
         try:
             yield process
         finally:
@@ -49,7 +47,8 @@ def poster(
 
 
 def go(process: subprocess.Popen[str]) -> None:
-    assert process.stdin
+    assert process.stdin and process.stdout
+    assert process.stdout.readline() == "ready\n"
     process.stdin.write("\n")
     process.stdin.flush()
 

@@ -72,12 +72,27 @@ def test_calls_without_credentials_are_refused(remote: Remote) -> None:
     refusal.value.close()
 
 
-@pytest.mark.parametrize("service", ["imagen", "unheard"])
-def test_a_misspelt_fault_is_refused(remote: Remote, service: str) -> None:
+@pytest.mark.parametrize(
+    ("service", "knobs", "status"),
+    [
+        ("imagen", {"sttaus": 503}, 400),
+        ("imagen", {"status": "503"}, 400),
+        ("imagen", {"hang": 1}, 400),
+        ("unheard", {"status": 503}, 404),
+    ],
+)
+def test_a_misspelt_fault_is_refused(remote: Remote, service: str, knobs: Any, status: int) -> None:
     with pytest.raises(HTTPError) as refusal:
-        remote.fault(service, sttaus=503)
-    assert refusal.value.code in (400, 404)
+        remote.fault(service, **knobs)
+    assert refusal.value.code == status
     refusal.value.close()
+
+
+def test_the_fault_of_the_documentation_is_taken(remote: Remote) -> None:
+    remote.fault(
+        "imagen", status=503, rate=1.0, latency=0, hang=False, drip=0.0, malformed=False,
+        blocked=False, retry_after=None, model=None, times=None,
+    )  # fmt: skip
 
 
 def test_a_fault_strikes_its_model_its_rate_and_its_times_only() -> None:

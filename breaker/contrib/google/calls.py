@@ -18,6 +18,7 @@ from breaker.breaker import Breaker
 from .classify import find, judge, requested_wait, translate
 from .client import client
 from .conf import Settings
+from .deadline import within
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ def breaker(name: str) -> Breaker:
 def run(call: Call[T]) -> T:
     sdk = client(call.settings)
     admitted = breaker(call.circuit).allow()
-    with _in_our_words(), admitted:
+    with _in_our_words(), admitted, within(call.seconds):
         return call.read(call.sent_by(sdk))
 
 

@@ -5,17 +5,23 @@ is given no more than what is left of the exchange, from the connect to the last
 Async calls need none of this: ``asyncio.timeout`` ends them from outside.
 """
 
+import math
 import ssl
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import httpcore2
 import httpx2
 
-_ends_at: ContextVar[float] = ContextVar("ends_at")
+_ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
+
+
+def within(seconds: float) -> AbstractContextManager[None]:
+    """Send nothing once ``seconds`` are over, whatever else, such as a login, took so long."""
+    return _until(time.monotonic() + seconds)
 
 
 @contextmanager
@@ -101,7 +107,10 @@ class DeadlineTransport(httpx2.HTTPTransport):
         self._pool._network_backend = _Backend()
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        ends_at = time.monotonic() + request.extensions["timeout"]["read"]
+        now = time.monotonic()
+        ends_at = min(_ends_at.get(), now + request.extensions["timeout"]["read"])
+        if now >= ends_at:
+            raise httpx2.ConnectTimeout("too late to begin", request=request)
         with _until(ends_at):
             response = super().handle_request(request)
         assert isinstance(response.stream, httpx2.SyncByteStream)  # noqa: S101

@@ -19,7 +19,7 @@ from locking import Lock, LockBusy, LockError, LockLost, StaleFence, lock
 from . import work
 from .conf import Service, conf
 from .errors import GenerationError, IdempotencyKeyReused
-from .models import Generation
+from .models import Generation, Status
 from .orders import Order
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,8 @@ def _create(user_id: Any, key: str, order: Order) -> tuple[Generation, bool]:
 
 
 def _work(generation: Generation, created: bool) -> Reply:
-    if not created:
+    # What is running elsewhere needs no call of ours.
+    if not created and generation.status != Status.RUNNING:
         work.refuse_while_open(Service(generation.service), generation.model)
     try:
         with _lock(generation) as lease:

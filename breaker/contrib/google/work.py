@@ -45,13 +45,15 @@ def _circuit(settings: Settings, service: Service, model: str) -> str:
 
 
 def perform(generation: Generation, lease: Lease) -> None:
-    """Raises GenerationError and CircuitOpenError after writing them down, and StaleFence."""
+    """Raises GenerationError and CircuitOpenError after writing them down, StaleFence, LockLost."""
     if generation.submitted_at:
         # Whoever sent it did not live to hear the answer. It may have been paid for.
         _settle(generation, Status.SUBMISSION_UNKNOWN)
         generation.save_fenced(lease)
         return
     _claim(generation, lease)
+    # However long the claim waited for the database, the call gets the whole lease.
+    lease.extend()
     try:
         outcome = _call(generation)
     except CircuitOpenError as error:

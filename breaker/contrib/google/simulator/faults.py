@@ -2,8 +2,8 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, get_args, get_type_hints
 
 SERVICES = ("imagen", "veo", "veo_submit", "veo_poll", "vertex")
 
@@ -26,14 +26,24 @@ class Fault:
 
     @classmethod
     def read(cls, body: dict[str, Any]) -> "Fault":
-        """Raises ValueError naming a knob that does not exist."""
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(body.keys() - known):
-            raise ValueError(f"unknown knob: {', '.join(unknown)}")
+        """Raises ValueError naming a knob that does not exist or does not turn that way."""
+        for name, value in body.items():
+            if name not in KNOBS:
+                raise ValueError(f"unknown knob: {name}")
+            if type(value) not in KNOBS[name]:
+                raise ValueError(f"{name} cannot be {value!r}")
         return cls(**body)
 
 
 NONE = Fault()
+
+
+def _types(hint: Any) -> tuple[type, ...]:
+    types = get_args(hint) or (hint,)
+    return (*types, int) if float in types else types
+
+
+KNOBS = {name: _types(hint) for name, hint in get_type_hints(Fault).items()}
 
 
 class Faults:
