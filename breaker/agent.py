@@ -8,9 +8,9 @@ import atexit
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from dataclasses import dataclass
 from random import uniform
-from time import monotonic, sleep
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from . import offload
@@ -38,6 +38,7 @@ class Agent:
         self._watched: dict[str, Replica] = {}
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
+        self._working = threading.Lock()
 
     def watch(self, replica: "Replica") -> None:
         self._watched[replica.name] = replica
@@ -47,6 +48,9 @@ class Agent:
                 self._thread = threading.Thread(target=self._run, name="breaker-agent", daemon=True)
                 self._thread.start()
 
+    def names(self) -> set[str]:
+        return set(self._watched)
+
     def flush(self, timeout: float = 5.0) -> bool:
         """Write all counts now and wait for the rows; whether every row is written."""
         self._flush()
@@ -54,14 +58,12 @@ class Agent:
 
     def forget(self) -> None:
         """Know no more of any circuit than a new process would; for tests."""
-        for replica in self._replicas():
-            replica.forget()
-        self._begin()
-        history.forget()
-        link.reset()
-
-    def names(self) -> set[str]:
-        return set(self._watched)
+        with self._working:
+            for replica in self._replicas():
+                replica.forget()
+            self._begin()
+            history.forget()
+            link.reset()
 
     def _hook(self) -> None:
         if not self._hooked:
@@ -78,34 +80,34 @@ class Agent:
         link.reset()
         offload.reset()
 
+    def _run(self) -> None:
+        follower, due = Follower(), Due()
+        while True:
+            with self._working:
+                if self._thread is not threading.current_thread():
+                    return
+                busy = self._work(follower, due)
+            if follower.wait(FLUSH_EVERY if busy else due.poll - monotonic()):
+                due.poll = 0
+
+    def _work(self, follower: Follower, due: "Due") -> bool:
+        """Do what is due; whether there were counts to flush, as there may soon be again."""
+        try:
+            busy = self._flush()
+            if monotonic() >= due.renewal:
+                due.renewal = monotonic() + RENEW_EVERY
+                self._renew_trials()
+            if monotonic() >= due.poll:
+                due.poll = monotonic() + POLL_EVERY * uniform(0.9, 1.1)
+                self._refresh(follower)
+            return busy
+        except Exception:
+            # The thread must outlive whatever befalls it: nobody would start it again.
+            logger.exception("The breaker agent stumbled")
+            return True
+
     def _replicas(self) -> "list[Replica]":
         return list(self._watched.values())
-
-    def _run(self) -> None:
-        rounds = self._rounds()
-        while self._thread is threading.current_thread():
-            try:
-                next(rounds)
-            except Exception:
-                # The thread must outlive whatever befalls it: nobody would start it again.
-                logger.exception("The breaker agent stumbled")
-                sleep(POLL_EVERY)
-                rounds = self._rounds()
-
-    def _rounds(self) -> Iterator[None]:
-        follower = Follower()
-        poll_at = renew_at = 0.0
-        while True:
-            busy = self._flush()
-            if monotonic() >= renew_at:
-                renew_at = monotonic() + RENEW_EVERY
-                self._renew_trials()
-            if monotonic() >= poll_at:
-                poll_at = monotonic() + POLL_EVERY * uniform(0.9, 1.1)
-                self._refresh(follower)
-            yield
-            if follower.wait(FLUSH_EVERY if busy else max(poll_at - monotonic(), 0)):
-                poll_at = 0
 
     def _flush(self) -> bool:
         return sum(replica.flush() for replica in self._replicas()) > 0
@@ -117,6 +119,14 @@ class Agent:
     def _refresh(self, follower: Follower) -> None:
         for name in follower.stale(self._watched.keys()):
             self._watched[name].refresh()
+
+
+@dataclass(slots=True)
+class Due:
+    """Monotonic seconds."""
+
+    poll: float = 0.0
+    renewal: float = 0.0
 
 
 agent = Agent()

@@ -55,7 +55,10 @@ class Breaker:
         """The result of ``function``; raises CircuitOpenError without having called it."""
         snapshot = self.replica.snapshot
         if not snapshot.admits or self.rules.classify:
-            return self._judged(function, *args, **kwargs)
+            with self.allow() as call:
+                result = function(*args, **kwargs)
+                call.judge(result)
+            return result
         try:
             result = function(*args, **kwargs)
         except BaseException:
@@ -64,19 +67,16 @@ class Breaker:
         snapshot.succeed(None)
         return result
 
-    def _judged(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        with self.allow() as call:
-            result = function(*args, **kwargs)
-            call.judge(result)
-        return result
-
     async def acall(
         self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """``call`` for a coroutine function; the event loop never waits for the store."""
         snapshot = self.replica.snapshot
         if not snapshot.admits or self.rules.classify:
-            return await self._ajudged(function, *args, **kwargs)
+            async with await self.aallow() as call:
+                result = await function(*args, **kwargs)
+                call.judge(result)
+            return result
         try:
             result = await function(*args, **kwargs)
         except BaseException:
@@ -85,17 +85,11 @@ class Breaker:
         snapshot.succeed(None)
         return result
 
-    async def _ajudged(
-        self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        async with await self.aallow() as call:
-            result = await function(*args, **kwargs)
-            call.judge(result)
-        return result
-
     def allow(self) -> Call:
         """Admit one call, or raise CircuitOpenError; the caller owes the Call a verdict."""
-        snapshot = self.replica.load()
+        snapshot = self.replica.snapshot
+        if not snapshot.loaded:
+            snapshot = self.replica.load()
         if snapshot.admits:
             return Call(self, snapshot)
         now = monotonic()
@@ -131,8 +125,10 @@ class Breaker:
 
     def _refusal(self, snapshot: Snapshot, now: float) -> CircuitOpenError:
         self.replica.refusals.append(None)
-        wait = max(snapshot.refuse_until - now, 0.0)
-        return CircuitOpenError(self.name, wait, snapshot.state, snapshot.seed.last_error)
+        wait = snapshot.refuse_until - now
+        return CircuitOpenError(
+            self.name, wait if wait > 0 else 0.0, snapshot.seed.state, snapshot.seed.last_error
+        )
 
     @overload
     def guard_stream(self, items: AsyncIterator[T]) -> AsyncGenerator[T, None]: ...

@@ -90,7 +90,7 @@ class Rules:
 
     def _judge(self, end: object) -> Outcome:
         try:
-            return (self.classify or default_outcome)(end)
+            return Outcome((self.classify or default_outcome)(end))
         except Exception:
             # A broken rule must not swallow a result that may have been paid for.
             logger.exception("A rule of classification failed")

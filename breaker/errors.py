@@ -1,5 +1,7 @@
 """What the breaker raises. ``str()`` of each is safe to show to a client."""
 
+from typing import Any
+
 
 class BreakerError(Exception):
     status = 500
@@ -26,16 +28,18 @@ class CircuitOpenError(BreakerError):
     out of ``str()``.
     """
 
+    __slots__ = ("last_failure", "name", "retry_after", "state")
     status = 503
     code = "circuit_open"
 
     def __init__(self, name: str, retry_after: float, state: str, last_failure: str = "") -> None:
-        # All four go to args, so the error survives pickling.
-        super().__init__(name, retry_after, state, last_failure)
         self.name = name
         self.retry_after = retry_after
         self.state = state
         self.last_failure = last_failure
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.name, self.retry_after, self.state, self.last_failure)
 
     def __str__(self) -> str:
         return f"The circuit {self.name!r} is {self.state}; retry in {self.retry_after:.1f} s."

@@ -1,7 +1,8 @@
 """Learns what other processes changed; used by the agent's thread alone."""
 
-import threading
 from collections.abc import Collection
+from contextlib import suppress
+from time import sleep
 
 import redis
 from redis.client import PubSub
@@ -36,7 +37,7 @@ class Follower:
                 return self._hear(self._pubsub, seconds)
         except redis.RedisError:
             self._hang_up()
-        threading.Event().wait(seconds)
+        sleep(max(seconds, 0))
         return False
 
     def _compare(self, shared: SharedStore, names: Collection[str]) -> Collection[str]:
@@ -52,12 +53,14 @@ class Follower:
         return [name for name in shared.changed_since(before) if name in names]
 
     def _listen(self, shared: SharedStore) -> None:
+        """Subscribe, if the server lets us: without hints changes are merely learned later."""
         if self._pubsub is None:
             self._pubsub = PubSub(shared.client.connection_pool, ignore_subscribe_messages=True)
-            self._pubsub.subscribe(shared.channel)
+            with suppress(redis.RedisError):
+                self._pubsub.subscribe(shared.channel)
 
     def _hear(self, pubsub: PubSub, seconds: float) -> bool:
-        heard = pubsub.get_message(timeout=seconds) is not None
+        heard = pubsub.get_message(timeout=max(seconds, 0)) is not None
         while heard and pubsub.get_message():
             continue
         return heard

@@ -68,13 +68,13 @@ class Replica:
         if snapshot.epoch != self.snapshot.epoch:
             return
         throttled = outcome is Outcome.THROTTLED
-        tally = Tally(_cut(snapshot.oks), failed=int(not throttled), throttled=int(throttled))
+        tally = Tally(self._take(snapshot.oks), failed=int(not throttled), throttled=int(throttled))
         self._record(snapshot, tally, report=report)
 
     def flush(self) -> bool:
         """Write what has been counted here; whether there was anything."""
         snapshot = self.snapshot
-        tally, rejected = Tally(ok=_cut(snapshot.oks)), _cut(self.refusals)
+        tally, rejected = Tally(ok=self._take(snapshot.oks)), self._take(self.refusals)
         if tally == NOTHING and not rejected:
             return False
         self._record(snapshot, tally, rejected=rejected)
@@ -134,9 +134,9 @@ class Replica:
                 self.snapshot = Snapshot.of(view)
             return self.snapshot
 
-
-def _cut(counts: list[None]) -> int:
-    """Take what is there; an append that comes in between stays for the next time."""
-    seen = len(counts)
-    del counts[:seen]
-    return seen
+    def _take(self, counts: list[None]) -> int:
+        """Take what is there; an append that comes in between stays for the next time."""
+        with self._lock:
+            seen = len(counts)
+            del counts[:seen]
+            return seen

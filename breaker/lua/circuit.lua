@@ -54,7 +54,8 @@ local function announce()
   redis.call('HSETNX', KEYS[3], 'born', time[1] .. '.' .. time[2])
   local version = redis.call('HINCRBY', KEYS[3], 'number', 1)
   redis.call('ZADD', KEYS[4], version, NAME)
-  redis.call('PUBLISH', CHANNEL, NAME)
+  -- Only a hint: a user without the right to publish must not lose the change itself.
+  redis.pcall('PUBLISH', CHANNEL, NAME)
 end
 
 local function save()

@@ -27,27 +27,31 @@ class LocalBench:
 
 
 class SharedBench:
-    """The server's clock is its own, so time passes by making what it remembers older."""
-
     def __init__(self, client: "redis.Redis") -> None:
         self.client = client
         self.store = SharedStore(client, namespace="bench")
 
     def advance(self, seconds: float) -> None:
-        for key in self.client.scan_iter("cb:{bench}:circuit:*"):
-            self._age_circuit(key, round(seconds * 1000))
-        for key in self.client.scan_iter("cb:{bench}:leases:*"):
-            for token, expiry in self.client.zrange(key, 0, -1, withscores=True):
-                self.client.zadd(key, {token: expiry - seconds * 1000})
+        age(self.client, "bench", round(seconds * 1000))
 
-    def _age_circuit(self, key: bytes, ms: int) -> None:
-        fields = self.client.hgetall(key)
-        aged = {name: int(fields[name]) - ms for name in TIMES if int(fields[name])}
-        if aged:
-            self.client.hset(key, mapping=aged)
-        buckets = {name: value.split() for name, value in fields.items() if b"bucket" in name}
-        self.client.hdel(key, *buckets or ["none"])
-        for number, *counts in buckets.values():
-            earlier = int(number) - ms // int(fields[b"width"])
-            value = b" ".join([b"%d" % earlier, *counts])
-            self.client.hset(key, f"bucket{earlier % 10}", value)
+
+def age(client: "redis.Redis", namespace: str, ms: int) -> None:
+    """Let time pass for a server, whose clock is its own, by making what it keeps older."""
+    for key in client.scan_iter(f"cb:{{{namespace}}}:circuit:*"):
+        _age_circuit(client, key, ms)
+    for key in client.scan_iter(f"cb:{{{namespace}}}:leases:*"):
+        for token, expiry in client.zrange(key, 0, -1, withscores=True):
+            client.zadd(key, {token: expiry - ms})
+
+
+def _age_circuit(client: "redis.Redis", key: bytes, ms: int) -> None:
+    fields = client.hgetall(key)
+    aged = {name: int(fields[name]) - ms for name in TIMES if int(fields[name])}
+    if aged:
+        client.hset(key, mapping=aged)
+    buckets = {name: value.split() for name, value in fields.items() if b"bucket" in name}
+    client.hdel(key, *buckets or ["none"])
+    for number, *counts in buckets.values():
+        earlier = int(number) - ms // int(fields[b"width"])
+        value = b" ".join([b"%d" % earlier, *counts])
+        client.hset(key, f"bucket{earlier % 10}", value)

@@ -1,0 +1,168 @@
+"""Several real processes on one circuit."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings
+from django_redis import get_redis_connection
+
+from breaker import CircuitOpenError, get_breaker
+from breaker.agent import agent
+from breaker.breaker import Breaker
+from breaker.circuit import LEASE
+from breaker.link import link
+from breaker.window import Tally
+from tests.breaker.benches import age
+from tests.servers import Valkey, die_with_parent, valkey_url
+
+pytestmark = pytest.mark.race
+
+
+class Process:
+    def __init__(self, url: str, options: dict[str, Any]) -> None:
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", "tests.breaker.worker", json.dumps(options)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=settings.BASE_DIR,
+            env={**os.environ, "REDIS_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+            preexec_fn=die_with_parent,
+        )
+
+    def tell(self, action: str) -> None:
+        self.popen.stdin.write(f"{action}\n")
+        self.popen.stdin.flush()
+
+    def answer(self) -> Any:
+        return json.loads(self.popen.stdout.readline())
+
+    def ask(self, action: str) -> Any:
+        self.tell(action)
+        return self.answer()
+
+    def kill(self) -> None:
+        self.popen.kill()
+        self.popen.communicate()
+
+
+Fleet = Callable[..., list[Process]]
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    processes: list[Process] = []
+
+    def start(size: int, *, url: str | None = None, **options: Any) -> list[Process]:
+        processes.extend(Process(url or valkey_url(), options) for _ in range(size))
+        assert [process.answer() for process in processes] == ["ready"] * size
+        return processes
+
+    yield start
+    for process in processes:
+        process.kill()
+
+
+def trip(processes: list[Process]) -> tuple[float, list[float]]:
+    """Fail in turn until the last process trips; its time, and the delays of the others."""
+    *others, last = processes
+    for turn in range(5):
+        for process in processes if turn < 4 else others:
+            assert process.ask("fail")[0] == "failed"
+    assert {process.ask("state") for process in processes} == {"closed"}
+    for process in others:
+        process.tell("opens")
+    time.sleep(0.05)
+    outcome, tripped_at = last.ask("fail")
+    assert outcome == "failed"
+    return tripped_at, [process.answer() - tripped_at for process in others]
+
+
+def test_failures_add_up_over_processes_and_all_refuse_at_once(fleet: Fleet) -> None:
+    processes = fleet(4, failure_threshold=20)
+    _, delays = trip(processes)
+    assert [process.ask("ok") for process in processes] == ["refused"] * 4
+    assert max(delays) < 0.25  # about a millisecond on an idle machine
+
+
+def test_without_messages_the_version_tells_within_little_more_than_a_second(
+    fleet: Fleet, own_valkey: Valkey
+) -> None:
+    with redis.Redis.from_url(own_valkey.url) as client:
+        client.execute_command("ACL", "SETUSER", "default", "resetchannels")
+    processes = fleet(3, url=own_valkey.url, failure_threshold=15)
+    _, delays = trip(processes)
+    assert [process.ask("ok") for process in processes] == ["refused"] * 3
+    assert 0.02 < max(delays) < 1.5
+
+
+def test_a_crowd_gets_exactly_as_many_trials_as_there_are_permits(fleet: Fleet) -> None:
+    processes = fleet(
+        4, failure_threshold=1, open_timeout=0.5, half_open_permits=3, success_threshold=3
+    )
+    processes[0].ask("fail")
+    time.sleep(0.55)
+    for process in processes:
+        process.tell("crowd")
+    answers = [answer for process in processes for answer in process.answer()]
+    assert answers.count("ok") == 3
+    assert answers.count("refused") == 77
+    assert {process.ask("ok") for process in processes} == {"ok"}
+
+
+def test_a_killed_trial_returns_its_permit(fleet: Fleet) -> None:
+    options = {"failure_threshold": 1, "open_timeout": 0.1}
+    prober, other = fleet(2, **options)
+    prober.ask("fail")
+    time.sleep(0.15)
+    prober.tell("hang")
+    deadline = time.monotonic() + 5
+    while other.ask("state") != "half_open":
+        assert time.monotonic() < deadline
+    prober.kill()
+    assert other.ask("ok") == "refused"
+    age(get_redis_connection("breaker"), "breaker", LEASE)
+    time.sleep(0.3)
+    assert other.ask("ok") == "ok"
+
+
+def test_a_new_process_meets_the_circuit_as_it_is(fleet: Fleet) -> None:
+    breaker = get_breaker("fleet", failure_threshold=1)
+    breaker.allow().fail()
+    (process,) = fleet(1)
+    assert process.ask("ok") == "refused"
+
+
+def test_a_forked_child_has_an_agent_and_counts_of_its_own() -> None:
+    breaker = get_breaker("forked", failure_threshold=1)
+    breaker.call(int)
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        breaker.call(int)
+        agent.flush()
+        os.write(writer, b"ready")
+        os.write(writer, b"refused" if refused_within(3, breaker) else b"never")
+        os._exit(0)
+    assert os.read(reader, 5) == b"ready"
+    breaker.allow().fail()
+    assert os.read(reader, 100) == b"refused"
+    os.waitpid(child, 0)
+    assert link.shared().load("forked").tally == Tally(ok=2, failed=1)
+
+
+def refused_within(seconds: float, breaker: Breaker) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            breaker.allow().neutral()
+        except CircuitOpenError:
+            return True
+        time.sleep(0.001)
+    return False

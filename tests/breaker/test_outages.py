@@ -1,0 +1,205 @@
+"""The shared store goes away, comes back, or forgets."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+from django_redis import get_redis_connection
+from pytest_django.fixtures import Settings
+
+from breaker import CircuitOpenError, get_breaker
+from breaker.agent import agent
+from breaker.breaker import Breaker
+from breaker.circuit import State
+from breaker.control import circuits
+from breaker.link import link
+from tests.breaker.test_guard import Down, fail, open_circuit, view
+from tests.servers import Valkey
+
+pytestmark = pytest.mark.race
+
+
+def eventually(check: Callable[[], object], seconds: float = 3.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def fail_until_refused(breaker: Breaker, at_most: int) -> int:
+    for failures in range(at_most + 1):
+        try:
+            breaker.call(fail)
+        except CircuitOpenError:
+            return failures
+        except Down:
+            continue
+    pytest.fail("never refused")
+
+
+def shared_state(name: str) -> State | None:
+    try:
+        seen = link.shared().load(name)
+    except redis.RedisError:
+        return None
+    return seen.state if seen.known else None
+
+
+def test_an_open_circuit_outlives_the_loss_of_all_data() -> None:
+    open_circuit("kept")
+    before = view("kept")
+    get_redis_connection("breaker").flushall()
+    eventually(lambda: shared_state("kept") is State.OPEN)
+    after = link.shared().load("kept")
+    assert after.epoch == before.epoch
+    assert 57_000 < after.remaining <= before.remaining
+    with pytest.raises(CircuitOpenError):
+        get_breaker("kept").allow()
+
+
+def test_a_failure_right_after_the_loss_restores_the_circuit_first() -> None:
+    breaker = get_breaker("lost", failure_threshold=2)
+    open_circuit_and_close(breaker)
+    epoch = breaker.replica.snapshot.epoch
+    get_redis_connection("breaker").flushall()
+    with pytest.raises(Down):
+        breaker.call(fail)
+    assert view("lost").epoch == epoch
+    assert view("lost").tally.failures == 1
+
+
+def open_circuit_and_close(breaker: Breaker) -> None:
+    for _ in range(2):
+        breaker.allow().fail()
+    breaker.replica.snapshot.refuse_until = 0
+    view_before = link.shared().load(breaker.name)
+    key = f"cb:{{breaker}}:circuit:{breaker.name}"
+    get_redis_connection("breaker").hset(key, "due", view_before.at - 1)
+    breaker.allow().ok()
+    assert breaker.state == "closed"
+
+
+class TestWithAStoreThatFails:
+    def test_a_dead_store_leaves_each_process_protected(self, own_store: Valkey) -> None:
+        breaker = get_breaker("dead", failure_threshold=3)
+        breaker.call(int)
+        own_store.stop()
+        assert fail_until_refused(breaker, 3) == 3
+        (status,) = circuits()
+        assert (status.state, status.source, status.failures) == ("open", "local", 3)
+        own_store.restart()
+        eventually(lambda: shared_state("dead") is State.OPEN)
+        eventually(lambda: circuits()[0].source == "shared")
+
+    def test_an_open_circuit_outlives_a_restart(self, own_store: Valkey) -> None:
+        open_circuit("restarted")
+        own_store.restart()
+        eventually(lambda: shared_state("restarted") is State.OPEN)
+
+    def test_trials_go_on_without_the_store(self, own_store: Valkey) -> None:
+        open_circuit("alone", open_timeout=0.1)
+        own_store.stop()
+        time.sleep(0.15)
+        assert get_breaker("alone").call(int) == 0
+        assert get_breaker("alone").state == "closed"
+        own_store.restart()
+        eventually(lambda: link.up)
+        assert get_breaker("alone").call(int) == 0
+
+    def test_a_hanging_store_costs_one_time_out(self, own_store: Valkey) -> None:
+        breaker = get_breaker("hanging", failure_threshold=1000)
+        breaker.call(int)
+        own_store.pause()
+        costs = []
+        for _ in range(50):
+            started = time.perf_counter()
+            with pytest.raises(Down):
+                breaker.call(fail)
+            costs.append(time.perf_counter() - started)
+        assert sum(costs) < 0.3
+        assert sorted(costs)[-2] < 0.05
+        own_store.resume()
+        eventually(lambda: link.up)
+        with pytest.raises(Down):
+            breaker.call(fail)
+        assert view("hanging").tally.failures >= 1
+
+    def test_a_circuit_first_used_during_the_outage_works(self, own_store: Valkey) -> None:
+        own_store.stop()
+        breaker = get_breaker("late", failure_threshold=2)
+        assert breaker.call(int) == 0
+        assert fail_until_refused(breaker, 2) == 2
+
+    def test_the_state_page_does_not_hang(self, own_store: Valkey) -> None:
+        get_breaker("page").call(int)
+        own_store.pause()
+        started = time.perf_counter()
+        assert [status.source for status in circuits()] == ["local"]
+        assert time.perf_counter() - started < 0.5
+
+
+def test_a_cache_that_is_not_redis_means_local_circuits(settings: Settings) -> None:
+    settings.CACHES = {
+        **settings.CACHES,
+        "breaker": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    }
+    agent.forget()
+    assert fail_until_refused(get_breaker("standalone", failure_threshold=2), 2) == 2
+    assert [status.source for status in circuits()] == ["local"]
+
+
+def test_namespaces_keep_projects_apart(settings: Settings) -> None:
+    open_circuit("same")
+    settings.BREAKER = {**settings.BREAKER, "NAMESPACE": "other"}
+    agent.forget()
+    assert get_breaker("same").state == "closed"
+
+
+def commands(client: "redis.Redis") -> int:
+    stats: dict[str, Any] = client.info("commandstats")
+    return sum(stat["calls"] for name, stat in stats.items() if name != "cmdstat_info")
+
+
+def test_closed_and_refused_calls_send_no_commands() -> None:
+    closed = get_breaker("closed")
+    closed.call(int)
+    open_circuit("refusing")
+    client = get_redis_connection("breaker")
+    client.config_resetstat()
+    for _ in range(10_000):
+        closed.call(int)
+        with pytest.raises(CircuitOpenError):
+            get_breaker("refusing").allow()
+    # What is left is the agent: a poll a second, and a flush of each circuit every 100 ms.
+    assert commands(client) < 60
+    agent.flush()
+    assert view("closed").tally.ok == 10_001
+    assert view("refusing").rejected == 10_000
+
+
+def test_idle_circuits_cost_one_read_a_second_however_many() -> None:
+    for number in range(100):
+        get_breaker(f"idle-{number}").call(int)
+    agent.flush()
+    time.sleep(1.2)
+    client = get_redis_connection("breaker")
+    client.config_resetstat()
+    time.sleep(2)
+    assert commands(client) <= 4
+
+
+def test_a_trial_under_way_keeps_its_permit() -> None:
+    open_circuit("long", open_timeout=0.05)
+    time.sleep(0.06)
+    breaker = get_breaker("long")
+    call = breaker.allow()
+    key = "cb:{breaker}:leases:long"
+    client = get_redis_connection("breaker")
+    client.zadd(key, {call.token: link.shared().load("long").at + 1_000})
+    breaker.replica.renew_trials()
+    assert client.zscore(key, call.token) > link.shared().load("long").at + 10_000
+    call.ok()
+    assert breaker.state == "closed"
+    assert not breaker.replica.trials
