@@ -11,6 +11,7 @@ from pathlib import Path
 class Fault(StrEnum):
     BREAK = "the call lands, then the connection ends"
     HANG = "the call lands, its reply never comes"
+    LATE = "the call lands, its reply comes only with that of the next call"
     STALL = "the call is kept back until proxy.resume is set"
     PASS = "nothing happens"
 
@@ -54,6 +55,7 @@ class Connection:
     def __init__(self, proxy: Proxy, client: socket.socket, server: socket.socket) -> None:
         self.proxy, self.client, self.server = proxy, client, server
         self.fault = Fault.PASS
+        self.late = b""
         for target in (self._requests, self._replies):
             threading.Thread(target=target, daemon=True).start()
 
@@ -79,5 +81,8 @@ class Connection:
                         self.client.shutdown(socket.SHUT_RDWR)
                     case Fault.HANG:
                         pass
+                    case Fault.LATE:
+                        self.late = chunk
                     case _:
-                        self.client.sendall(chunk)
+                        self.client.sendall(self.late + chunk)
+                        self.late = b""
