@@ -8,8 +8,9 @@ from google.auth import exceptions as auth
 from google.genai import errors
 
 from breaker.classify import Outcome
-from breaker.contrib.google.classify import Kind, find, judge, requested_wait, translate
+from breaker.contrib.google.classify import Kind, find, judge, requested_wait
 from breaker.contrib.google.results import Blocked, OperationFailed, Text, Unreadable
+from breaker.contrib.google.translate import translate
 
 
 def api_error(

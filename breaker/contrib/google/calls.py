@@ -15,10 +15,11 @@ from google.genai import types
 from breaker import CircuitOpenError, get_breaker
 from breaker.breaker import Breaker
 
-from .classify import find, judge, requested_wait, translate
+from .classify import find, judge, requested_wait
 from .client import client
 from .conf import Settings
 from .deadline import within
+from .translate import translate
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""What an exception out of the SDK means: to the breaker, to the caller, and for the bill.
+"""What an exception out of the SDK means: for the breaker, and for the bill.
 
 Told apart by attributes and class names, because the SDK speaks through whichever of httpx,
 httpx2 and aiohttp is installed, and because its own error classes do not survive pickling.
@@ -12,13 +12,6 @@ from typing import Any, Protocol, runtime_checkable
 
 from breaker.classify import Outcome
 
-from .errors import (
-    GenerationError,
-    UpstreamFailed,
-    UpstreamThrottled,
-    UpstreamTimeout,
-    UpstreamUnavailable,
-)
 from .results import OperationFailed
 
 
@@ -81,7 +74,6 @@ KINDS_BY_NAME = (
 FAILED_OPERATIONS = {2, 4, 8, 13, 14}  # google.rpc: unknown, deadline, exhausted, internal, …
 WORD = re.compile(r"[A-Z_]{1,40}")
 DELAY = re.compile(r"(\d{1,6}(?:\.\d+)?)s?")
-RETRY_AFTER = 5.0  # seconds, where Google names none
 LONGEST_RETRY_AFTER = 3600.0
 
 
@@ -158,42 +150,6 @@ def _delays(error: ApiError) -> Iterator[str]:
 def _seconds(text: str) -> float:
     found = DELAY.fullmatch(text)
     return float(found[1]) if found else 0.0
-
-
-def translate(finding: Finding) -> GenerationError:
-    """The caller's error.
-
-    A 4xx of Google's becomes 502: it is about our project, model or parameters as much as about
-    the prompt, and a 4xx of ours would tell the caller to change a request that this API accepts.
-    """
-    after = finding.retry_after or RETRY_AFTER
-    error = _error(finding, after)
-    error.begun = finding.begun
-    return error
-
-
-def _error(finding: Finding, after: float) -> GenerationError:
-    match finding.kind:
-        case Kind.THROTTLED:
-            return UpstreamThrottled("Google's quota is used up for now.", retry_after=after)
-        case Kind.UNAVAILABLE:
-            return UpstreamUnavailable("Google is unavailable.", retry_after=after)
-        case Kind.UNREACHED:
-            return UpstreamUnavailable("Google cannot be reached.", retry_after=after)
-        case Kind.TIMED_OUT:
-            return UpstreamTimeout("Google did not answer in time.")
-        case Kind.BROKEN | Kind.REFUSED:
-            verb = "refused the request" if finding.kind is Kind.REFUSED else "failed"
-            answer = f"{finding.code} {finding.word}".strip()
-            return UpstreamFailed(f"Google {verb} ({answer}).")
-        case Kind.CUT_OFF:
-            return UpstreamFailed("The connection to Google broke.")
-        case Kind.MALFORMED:
-            return UpstreamFailed("Google's answer could not be read.")
-        case Kind.UNAUTHENTICATED:
-            return UpstreamFailed("Google did not accept this server's credentials.")
-        case Kind.OURS:
-            return UpstreamFailed("The request to Google could not be made.")
 
 
 def judge(end: object) -> Outcome:

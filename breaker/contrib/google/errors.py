@@ -2,9 +2,9 @@
 
     GenerationError
         GoogleNotConfigured
-        UpstreamFailed        502, or 503 with a time to come back
+        UpstreamFailed
+        UpstreamUnavailable, UpstreamThrottled    with a time to come back
         UpstreamTimeout
-        UpstreamThrottled
         IdempotencyKeyMissing, IdempotencyKeyReused
 
 Nothing that Google or the caller wrote is repeated: messages travel into logs and responses.
