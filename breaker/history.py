@@ -94,7 +94,7 @@ class History:
     def _pause(self, seconds: float) -> None:
         connections.close_all()
         with self._idle:
-            self._idle.wait(seconds)
+            self._idle.wait_for(lambda: self._news, seconds)
 
     def _work(self) -> None:
         while self._news:

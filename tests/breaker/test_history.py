@@ -1,0 +1,213 @@
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+from django_redis import get_redis_connection
+from pytest_django.fixtures import Settings
+from pytest_django.plugin import DjangoDbBlocker
+
+from breaker import CircuitOpenError, get_breaker, rows
+from breaker.agent import agent
+from breaker.change import Change, change_of
+from breaker.circuit import Reason, State
+from breaker.link import link
+from breaker.models import BreakerState, BreakerTransition
+from breaker.signals import circuit_changed
+from breaker.store import View
+from breaker.window import Tally
+from tests.breaker.test_guard import Down, fail, open_circuit
+
+
+@pytest.fixture
+def history(transactional_db: None, settings: Settings) -> Iterator[None]:
+    settings.BREAKER = {**settings.BREAKER, "HISTORY": True}
+    yield
+    assert agent.flush()
+
+
+@pytest.fixture
+def changes() -> Iterator[list[Change]]:
+    heard: list[Change] = []
+
+    def hear(change: Change, **_: Any) -> None:
+        heard.append(change)
+
+    circuit_changed.connect(hear)
+    yield heard
+    circuit_changed.disconnect(hear)
+
+
+def change(epoch: int, state: State = State.OPEN, **fields: Any) -> Change:
+    view = View(
+        known=True,
+        state=state,
+        epoch=epoch,
+        remaining=30_000,
+        attempt=1,
+        opened_at=1_700_000_000_000,
+        rejected=0,
+        last_error="Down",
+        tally=Tally(ok=1, failed=5),
+        at=1_700_000_000_000,
+        came_from=State.CLOSED,
+        reason=Reason.THRESHOLD_REACHED,
+    )
+    made = change_of("rows", view._replace(**fields))
+    assert made
+    return made
+
+
+def test_each_transition_leaves_a_row_and_the_state_follows(history: None) -> None:
+    breaker = get_breaker("story", failure_threshold=2, open_timeout=0.05)
+    for _ in range(2):
+        with pytest.raises(Down):
+            breaker.call(fail)
+    assert agent.flush()
+    row = BreakerState.objects.get()
+    assert (row.name, row.state, row.attempt) == ("story", "open", 1)
+    assert row.open_until - row.opened_at == timedelta(seconds=0.05)
+    assert "Down: out of order" in row.last_error
+    breaker.replica.snapshot.refuse_until = 0
+    while breaker.state != "closed":
+        try:
+            breaker.call(int)
+        except CircuitOpenError:
+            continue
+    assert agent.flush()
+    moves = BreakerTransition.objects.order_by("epoch").values_list(
+        "from_state", "to_state", "reason"
+    )
+    assert list(moves) == [
+        ("closed", "open", "threshold_reached"),
+        ("open", "half_open", "open_timeout_passed"),
+        ("half_open", "closed", "trial_succeeded"),
+    ]
+    assert BreakerTransition.objects.earliest("epoch").counts == {
+        "ok": 0,
+        "failed": 2,
+        "throttled": 0,
+    }
+    row.refresh_from_db()
+    assert (row.state, row.open_until, row.opened_at) == ("closed", None, None)
+
+
+def test_a_caller_that_rolls_back_does_not_erase_the_transition(history: None) -> None:
+    with pytest.raises(Down), transaction.atomic():
+        get_breaker("rolled", failure_threshold=1).call(fail)
+    assert agent.flush()
+    assert BreakerTransition.objects.get().name == "rolled"
+
+
+def test_writing_twice_or_late_changes_nothing(transactional_db: None) -> None:
+    rows.write(change(20, State.HALF_OPEN))
+    rows.write(change(20))
+    rows.write(change(10))
+    assert BreakerState.objects.get().state == "half_open"
+    assert BreakerTransition.objects.count() == 2
+
+
+def test_an_open_row_restores_what_store_and_processes_forgot(history: None) -> None:
+    open_circuit("restored")
+    assert agent.flush()
+    epoch = BreakerState.objects.get().epoch
+    agent.forget()
+    get_redis_connection("breaker").flushall()
+    breaker = get_breaker("restored")
+    assert breaker.state == "closed"
+    assert agent.flush()
+    assert breaker.state == "open"
+    view = link.shared().load("restored")
+    assert view.epoch == epoch
+    assert 55_000 < view.remaining <= 60_000
+
+
+def test_a_row_whose_time_is_over_lets_a_trial_decide(history: None) -> None:
+    past = timezone.now() - timedelta(days=90)
+    BreakerState.objects.create(
+        name="old", state="half_open", epoch=5, attempt=2, changed_at=past, opened_at=past
+    )
+    breaker = get_breaker("old")
+    assert breaker.state == "closed"
+    assert agent.flush()
+    assert breaker.state == "open"
+    assert breaker.call(int) == 0
+    assert breaker.state == "closed"
+
+
+def test_closed_rows_restore_nothing(transactional_db: None) -> None:
+    rows.write(change(10, State.CLOSED))
+    assert rows.remembered("rows") is None
+    assert rows.remembered("unknown") is None
+
+
+def test_listeners_hear_of_each_transition_once(
+    history: None, changes: list[Change], caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(**_: Any) -> None:
+        raise RuntimeError("broken listener")
+
+    circuit_changed.connect(broken)
+    open_circuit("heard")
+    assert agent.flush()
+    circuit_changed.disconnect(broken)
+    assert [(change.name, change.to_state) for change in changes] == [("heard", State.OPEN)]
+    assert "broken listener" in caplog.text
+    assert BreakerTransition.objects.count() == 1
+
+
+def test_without_history_listeners_still_hear(
+    django_db_blocker: DjangoDbBlocker, changes: list[Change]
+) -> None:
+    open_circuit("unwritten")
+    assert agent.flush()
+    assert len(changes) == 1
+
+
+def test_a_database_that_is_down_only_delays_the_rows(
+    history: None, changes: list[Change], django_db_blocker: DjangoDbBlocker
+) -> None:
+    with django_db_blocker.block():
+        open_circuit("delayed")
+        assert not agent.flush(0.2)
+        assert [change.name for change in changes] == ["delayed"]
+        with pytest.raises(CircuitOpenError):
+            get_breaker("delayed").allow()
+    assert agent.flush()
+    assert BreakerState.objects.get().name == "delayed"
+
+
+def test_the_threads_connection_is_closed_when_the_work_is_done(history: None) -> None:
+    open_circuit("closed-up")
+    assert agent.flush()
+    assert agent.flush()
+    assert not [thread for thread in threading.enumerate() if thread.name == "breaker-history"]
+
+
+class TestAdmin:
+    @pytest.fixture
+    def pages(self, operator: User) -> Client:
+        rows.write(change(10))
+        client = Client()
+        client.force_login(operator)
+        return client
+
+    def test_the_list_shows_states_as_badges_without_inline_styles(self, pages: Client) -> None:
+        page = pages.get("/admin/breaker/breakerstate/").content.decode()
+        assert '<span class="breaker-badge breaker-open">open</span>' in page
+        assert "breaker/admin.css" in page
+        assert "style=" not in page
+
+    def test_transitions_are_listed_and_nothing_can_be_changed(self, pages: Client) -> None:
+        page = pages.get("/admin/breaker/breakertransition/").content.decode()
+        assert "threshold_reached" in page
+        row = BreakerTransition.objects.get()
+        assert pages.get(f"/admin/breaker/breakertransition/{row.pk}/change/").status_code == 200
+        for action in ("add/", f"{row.pk}/delete/"):
+            url = f"/admin/breaker/breakertransition/{action}"
+            assert pages.post(url).status_code == 403
