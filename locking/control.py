@@ -10,9 +10,9 @@ from django_redis import get_redis_connection
 
 from . import holders, names, scripts
 from .conf import conf
-from .drivers import translated
 from .errors import LockBusy
 from .holders import Holder
+from .lines import translated
 from .locks import lock
 
 P = ParamSpec("P")

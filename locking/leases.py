@@ -146,10 +146,12 @@ class Lease:
 
     def _extended(self, deadline: float | None) -> None:
         with self._mutex:
-            if deadline is None:
+            if deadline is not None:
+                self._deadline = max(self._deadline, deadline)
+            elif self._state is State.HELD:
                 self._lose()
             else:
-                self._deadline = max(self._deadline, deadline)
+                raise self._loss()
 
     def _begin_release(self) -> bool:
         """Of several releases at once, one goes to the store and the others find it done."""

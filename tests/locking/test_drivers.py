@@ -1,6 +1,7 @@
 """Bad lines, dead servers and cancelled tasks, against a real server."""
 
 import asyncio
+import threading
 import time
 
 import pytest
@@ -9,7 +10,7 @@ from django.test import override_settings
 from django_redis import get_redis_connection
 
 from config.redis import caches
-from locking import LockBusy, LockUnavailable, connections, lock
+from locking import LockBusy, LockLost, LockUnavailable, connections, lock
 from tests.locking.conftest import Use
 from tests.locking.proxy import Fault, Proxy
 from tests.servers import Valkey
@@ -128,6 +129,30 @@ def test_an_extension_whose_reply_is_lost_is_repeated(proxy: Proxy):
     proxy.plan(BREAK)
     lease.extend(60)
     assert lease.remaining > 59
+
+
+def test_an_extension_overtaken_by_the_release_finds_no_lease_but_no_loss(proxy: Proxy):
+    lease = lock("n").acquire()
+    lease.extend()
+    proxy.plan(STALL)
+    errors = []
+
+    def extend():
+        try:
+            lease.extend(60)
+        except LockLost as error:
+            errors.append(type(error))
+
+    before = len(proxy.calls)
+    thread = threading.Thread(target=extend)
+    thread.start()
+    while len(proxy.calls) == before:
+        time.sleep(0.001)
+    lease.release()
+    proxy.resume.set()
+    thread.join()
+    assert errors == [LockLost]
+    assert not lease.lost
 
 
 def test_an_extension_that_fails_leaves_the_lease_as_it_was(proxy: Proxy):
