@@ -18,6 +18,7 @@ from .circuit import LEASE
 from .follower import Follower
 from .history import history
 from .link import link
+from .threads import started
 
 if TYPE_CHECKING:
     from .replica import Replica
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FLUSH_EVERY = 0.1
+"""Seconds, while there is anything to flush; from idleness it takes up to one poll."""
 POLL_EVERY = 1.0
 RENEW_EVERY = LEASE / 1000 / 3
 
@@ -42,11 +44,14 @@ class Agent:
 
     def watch(self, replica: "Replica") -> None:
         self._watched[replica.name] = replica
+        self.start()
+
+    def start(self) -> None:
         with self._starting:
             if self._thread is None:
                 self._hook()
-                self._thread = threading.Thread(target=self._run, name="breaker-agent", daemon=True)
-                self._thread.start()
+                with self._working:  # or the thread would not find itself yet, and end
+                    self._thread = started(self._run, "breaker-agent")
 
     def names(self) -> set[str]:
         return set(self._watched)

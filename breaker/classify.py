@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .errors import CircuitOpenError
+from .errors import CircuitOpenError, PolicyError
 from .policy import LONGEST
 
 LONGEST_TEXT = 300
@@ -67,6 +67,10 @@ def _of_code(code: int | None) -> Outcome:
     return Outcome.FAILURE
 
 
+def _is_exception(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Exception)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rules:
     """How one circuit judges its calls; ``ignore`` before ``record`` before ``classify``."""
@@ -78,6 +82,13 @@ class Rules:
     classify: Classify | None = None
     """Judges results and exceptions in place of ``default_outcome``."""
     retry_after: RetryAfter = default_retry_after
+
+    def __post_init__(self) -> None:
+        for name, kinds in (("ignore", self.ignore), ("record", self.record)):
+            if not isinstance(kinds, tuple) or not all(map(_is_exception, kinds)):
+                raise PolicyError(f"{name} must be a tuple of exception classes, not {kinds!r}.")
+        if not callable(self.retry_after) or not callable(self.classify or self.retry_after):
+            raise PolicyError("classify and retry_after must be functions of one argument.")
 
     def outcome(self, end: object) -> Outcome:
         """The verdict on ``end``, the result or the exception of a call."""

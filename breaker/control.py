@@ -39,19 +39,21 @@ def circuits() -> list[CircuitStatus]:
 
     Takes one or two trips, each bounded by the socket timeout.
     """
+    agent.start()  # which notices when the store is back
     if link.up and (shared := link.shared()):
         try:
             return list(_shared(shared))
         except redis.RedisError as error:
             link.lost(error)
-    return [_status(name, link.local.load(name), "local") for name in agent.names()]
+    return [_status(name, link.local.load(name), "local") for name in sorted(agent.names())]
 
 
 def _shared(shared: SharedStore) -> Iterator[CircuitStatus]:
-    names = sorted({*shared.names(), *agent.names()})
+    mine = agent.names()
+    names = sorted({*shared.names(), *mine})
     expired = []
     for name, view in zip(names, shared.load_many(names), strict=True):
-        if view.known or name in agent.names():
+        if view.known or name in mine:
             yield _status(name, view, "shared")
         else:
             expired.append(name)

@@ -17,6 +17,7 @@ from .change import Change
 from .circuit import Seed
 from .conf import conf
 from .signals import circuit_changed
+from .threads import started
 
 logger = logging.getLogger(__name__)
 
@@ -58,10 +59,7 @@ class History:
         with self._idle:
             self._idle.notify_all()
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="breaker-history", daemon=True
-                )
-                self._thread.start()
+                self._thread = started(self._run, "breaker-history")
 
     def _run(self) -> None:
         failures = 0

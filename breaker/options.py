@@ -1,10 +1,13 @@
 """The options of a circuit, as a caller spells them."""
 
+from dataclasses import fields
 from typing import Any, TypedDict
 
 from .classify import Classify, RetryAfter, Rules
 from .conf import POLICY_KEYS
 from .policy import LONGEST, Policy
+
+RULE_KEYS = frozenset(field.name for field in fields(Rules))
 
 
 class Options(TypedDict, total=False):
@@ -26,8 +29,10 @@ class Options(TypedDict, total=False):
 
 
 def split(options: Options) -> tuple[dict[str, Any], Rules]:
-    """The part for the policy, checked, and the rules; raises PolicyError."""
+    """The part for the policy, and the rules, both checked; raises PolicyError and TypeError."""
     given: dict[str, Any] = dict(options)
+    for unknown in given.keys() - POLICY_KEYS - RULE_KEYS:
+        raise TypeError(f"A circuit breaker has no option {unknown!r}.")
     policy = {key: given.pop(key) for key in POLICY_KEYS & given.keys()}
     _check(policy)
     return policy, Rules(**given)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from select import select
 from typing import Any
 
 import pytest
@@ -42,6 +43,8 @@ class Process:
         self.popen.stdin.flush()
 
     def answer(self) -> Any:
+        ready, _, _ = select([self.popen.stdout], [], [], 20)
+        assert ready, "no answer"
         return json.loads(self.popen.stdout.readline())
 
     def ask(self, action: str) -> Any:
@@ -50,7 +53,9 @@ class Process:
 
     def kill(self) -> None:
         self.popen.kill()
-        self.popen.communicate()
+        self.popen.stdin.close()
+        self.popen.stdout.close()
+        self.popen.wait()
 
 
 Fleet = Callable[..., list[Process]]
@@ -131,6 +136,14 @@ def test_a_killed_trial_returns_its_permit(fleet: Fleet) -> None:
     age(get_redis_connection("breaker"), "breaker", LEASE)
     time.sleep(0.3)
     assert other.ask("ok") == "ok"
+
+
+def test_a_process_that_ends_leaves_its_counts(fleet: Fleet) -> None:
+    (process,) = fleet(1)
+    assert process.ask("ok") == "ok"
+    process.popen.stdin.close()
+    assert process.popen.wait(10) == 0
+    assert link.shared().load("fleet").tally == Tally(ok=1)
 
 
 def test_a_new_process_meets_the_circuit_as_it_is(fleet: Fleet) -> None:

@@ -1,5 +1,6 @@
 """The shared store goes away, comes back, or forgets."""
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,8 @@ from breaker.breaker import Breaker
 from breaker.circuit import State
 from breaker.control import circuits
 from breaker.link import link
+from breaker.policy import Policy
+from breaker.window import Tally
 from tests.breaker.test_guard import Down, fail, open_circuit, view
 from tests.servers import Valkey
 
@@ -60,9 +63,10 @@ def test_an_open_circuit_outlives_the_loss_of_all_data() -> None:
 
 
 def test_a_failure_right_after_the_loss_restores_the_circuit_first() -> None:
+    open_circuit("lost", open_timeout=0.05)
     breaker = get_breaker("lost", failure_threshold=2)
-    open_circuit_and_close(breaker)
-    epoch = breaker.replica.snapshot.epoch
+    eventually(lambda: passes(breaker))
+    epoch = view("lost").epoch
     get_redis_connection("breaker").flushall()
     with pytest.raises(Down):
         breaker.call(fail)
@@ -70,15 +74,12 @@ def test_a_failure_right_after_the_loss_restores_the_circuit_first() -> None:
     assert view("lost").tally.failures == 1
 
 
-def open_circuit_and_close(breaker: Breaker) -> None:
-    for _ in range(2):
-        breaker.allow().fail()
-    breaker.replica.snapshot.refuse_until = 0
-    view_before = link.shared().load(breaker.name)
-    key = f"cb:{{breaker}}:circuit:{breaker.name}"
-    get_redis_connection("breaker").hset(key, "due", view_before.at - 1)
-    breaker.allow().ok()
-    assert breaker.state == "closed"
+def passes(breaker: Breaker) -> bool:
+    try:
+        breaker.call(int)
+    except CircuitOpenError:
+        return False
+    return True
 
 
 class TestWithAStoreThatFails:
@@ -138,6 +139,28 @@ class TestWithAStoreThatFails:
         started = time.perf_counter()
         assert [status.source for status in circuits()] == ["local"]
         assert time.perf_counter() - started < 0.5
+
+    def test_who_only_watches_notices_the_return_too(self, own_store: Valkey) -> None:
+        link.shared().record("theirs", Policy(), Tally(ok=1), epoch=0)
+        assert [status.name for status in circuits()] == ["theirs"]
+        own_store.pause()
+        assert circuits() == []
+        own_store.resume()
+        eventually(lambda: [status.name for status in circuits()] == ["theirs"])
+
+    def test_circuits_that_expired_leave_the_list(self, own_store: Valkey) -> None:
+        link.shared().record("gone", Policy(), Tally(ok=1), epoch=0)
+        get_redis_connection("breaker").delete("cb:{breaker}:circuit:gone")
+        assert circuits() == []
+        assert link.shared().names() == []
+
+
+def test_a_process_without_threads_still_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert fail_until_refused(get_breaker("threadless", failure_threshold=2), 2) == 2
 
 
 def test_a_cache_that_is_not_redis_means_local_circuits(settings: Settings) -> None:

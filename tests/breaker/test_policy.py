@@ -45,6 +45,27 @@ def test_impossible_options_are_refused_where_they_are_written(options: dict[str
         get_breaker("x", **options)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"ignore": [ValueError]},
+        {"record": (ValueError(),)},
+        {"ignore": (KeyboardInterrupt,)},
+        {"classify": "rules"},
+        {"retry_after": None},
+    ],
+    ids=repr,
+)
+def test_impossible_rules_are_refused_where_they_are_written(options: dict[str, Any]) -> None:
+    with pytest.raises(PolicyError, match=next(iter(options))):
+        circuit_breaker("x", **options)
+
+
+def test_a_misspelt_option_is_named() -> None:
+    with pytest.raises(TypeError, match="falure_threshold"):
+        circuit_breaker("x", falure_threshold=3)
+
+
 def test_the_documented_defaults() -> None:
     policy = Policy()
     assert (policy.failure_threshold, policy.window, policy.open_timeout) == (5, 60, 60)

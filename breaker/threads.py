@@ -1,0 +1,21 @@
+"""Background threads that a process may have to do without."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+
+def started(run: Callable[[], None], name: str) -> threading.Thread | None:
+    """A running daemon thread; None where none can start, as while the interpreter ends.
+
+    The callers run inside guarded calls, whose own result must not be lost over this.
+    """
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        logger.warning("The thread %s did not start: %s", name, error)
+        return None
+    return thread
