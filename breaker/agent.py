@@ -58,7 +58,8 @@ class Agent:
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Write all counts now and wait for the rows; whether every row is written."""
-        self._flush()
+        with self._working:  # what the thread has taken to write is written, too
+            self._flush()
         return history.drain(timeout)
 
     def forget(self) -> None:
@@ -122,7 +123,8 @@ class Agent:
             replica.renew_trials()
 
     def _refresh(self, follower: Follower) -> None:
-        for name in follower.stale(self._watched.keys()):
+        moved = any(replica.snapshot.epoch for replica in self._replicas())
+        for name in follower.stale(self._watched.keys(), moved=moved):
             self._watched[name].refresh()
 
 

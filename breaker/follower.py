@@ -19,12 +19,15 @@ class Follower:
         self._born: bytes | str | None = None
         self._number = 0
 
-    def stale(self, names: Collection[str]) -> Collection[str]:
-        """Those of ``names`` to look at again; one trip if nothing has changed."""
+    def stale(self, names: Collection[str], *, moved: bool) -> Collection[str]:
+        """Those of ``names`` to look at again; one trip if nothing has changed.
+
+        ``moved`` says whether this process knows of any transition at all.
+        """
         if (shared := link.shared()) is None:
             return ()
         try:
-            return self._compare(shared, names)
+            return self._compare(shared, names, moved)
         except redis.RedisError as error:
             link.lost(error)
             self._hang_up()
@@ -40,11 +43,12 @@ class Follower:
         sleep(max(seconds, 0))
         return False
 
-    def _compare(self, shared: SharedStore, names: Collection[str]) -> Collection[str]:
+    def _compare(self, shared: SharedStore, names: Collection[str], moved: bool) -> Collection[str]:
         self._listen(shared)
         born, number = shared.version()
-        # A namespace born anew or gone back has lost data: look at everything.
-        lost = link.found() or born != self._born or number < self._number
+        # A namespace that is born anew, gone back or unborn has lost data: look at everything.
+        lost = born != self._born or number < self._number or (moved and born is None)
+        lost = link.found() or lost
         before, self._born, self._number = self._number, born, number
         if lost:
             return list(names)

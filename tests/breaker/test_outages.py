@@ -175,8 +175,8 @@ def test_a_cache_that_is_not_redis_means_local_circuits(settings: Settings) -> N
 
 def test_namespaces_keep_projects_apart(settings: Settings) -> None:
     open_circuit("same")
-    settings.BREAKER = {**settings.BREAKER, "NAMESPACE": "other"}
     agent.forget()
+    settings.BREAKER = {**settings.BREAKER, "NAMESPACE": "other"}
     assert get_breaker("same").state == "closed"
 
 
