@@ -43,19 +43,11 @@ def normal(hop: str) -> str:
     return str(parsed)
 
 
-def seen_through(
-    peer: str, scheme: str, *, forwarded_for: str, forwarded_proto: str
-) -> tuple[str, str]:
-    """Address and scheme as the outermost trusted proxy saw them."""
-    trusted = settings.TRUSTED_PROXIES
-    if not trusted or not _trusted(peer, trusted):
-        return peer, scheme
-    address = client_address(peer, forwarded_for, trusted) if forwarded_for else peer
-    return address, forwarded_proto if forwarded_proto in ("http", "https") else scheme
-
-
 class ClientAddress:
-    """WSGI wrapper: sets REMOTE_ADDR, and the scheme that a trusted proxy saw."""
+    """WSGI wrapper: sets REMOTE_ADDR and the scheme to what a trusted proxy saw.
+
+    The headers of a trusted proxy are used up here; those of any other peer stay, unread.
+    """
 
     def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
         self.application = application
@@ -63,10 +55,13 @@ class ClientAddress:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        environ["REMOTE_ADDR"], environ["wsgi.url_scheme"] = seen_through(
-            environ.get("REMOTE_ADDR", ""),
-            environ["wsgi.url_scheme"],
-            forwarded_for=environ.get("HTTP_X_FORWARDED_FOR", ""),
-            forwarded_proto=environ.get("HTTP_X_FORWARDED_PROTO", ""),
-        )
+        trusted = settings.TRUSTED_PROXIES
+        peer = environ.get("REMOTE_ADDR", "")
+        if trusted and _trusted(peer, trusted):
+            forwarded_for = environ.pop("HTTP_X_FORWARDED_FOR", "")
+            forwarded_proto = environ.pop("HTTP_X_FORWARDED_PROTO", "")
+            if forwarded_for:
+                environ["REMOTE_ADDR"] = client_address(peer, forwarded_for, trusted)
+            if forwarded_proto in ("http", "https"):
+                environ["wsgi.url_scheme"] = forwarded_proto
         return self.application(environ, start_response)

@@ -9,7 +9,7 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_asgi_application()
 
-from config.addresses import seen_through  # noqa: E402
+from config.addresses import ClientAddress  # noqa: E402
 from config.headers import SecurityHeaders  # noqa: E402
 from health import checker  # noqa: E402
 from health.responder import HealthResponder  # noqa: E402
@@ -23,47 +23,35 @@ def _pass_on(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 
 # It answers from memory, so it may run on the event loop; a thread pool could be full just when
 # the answer matters.
-health = SecurityHeaders(HealthResponder(_pass_on))
+outside = ClientAddress(SecurityHeaders(HealthResponder(_pass_on)))
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] == "http":
-        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
-        scope = _seen(scope, headers)
-        if (answer := _from_memory(scope, headers)) is not None:
-            for message in answer:
-                await send(message)
+        environ = _environ(scope)
+        started: list[dict[str, Any]] = []
+        body = outside(environ, _starter(started))
+        if body is not PASSED_ON:
+            await send(started[0])
+            await send({"type": "http.response.body", "body": b"".join(body)})
             return
+        client = (environ["REMOTE_ADDR"], (scope.get("client") or ("", 0))[1])
+        scope = {**scope, "client": client, "scheme": environ["wsgi.url_scheme"]}
     await django_application(scope, receive, send)
 
 
-def _seen(scope: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
-    peer, port = scope.get("client") or ("", 0)
-    address, scheme = seen_through(
-        peer,
-        scope["scheme"],
-        forwarded_for=headers.get("x-forwarded-for", ""),
-        forwarded_proto=headers.get("x-forwarded-proto", ""),
-    )
-    return {**scope, "client": (address, port), "scheme": scheme}
-
-
-def _from_memory(scope: dict[str, Any], headers: dict[str, str]) -> list[dict[str, Any]] | None:
-    started: list[dict[str, Any]] = []
-    body = health(_environ(scope, headers), _starter(started))
-    if body is PASSED_ON:
-        return None
-    return [*started, {"type": "http.response.body", "body": b"".join(body)}]
-
-
-def _environ(scope: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
+def _environ(scope: dict[str, Any]) -> dict[str, Any]:
+    """What the WSGI wrappers read."""
+    headers = {
+        f"HTTP_{name.decode('latin-1').upper().replace('-', '_')}": value.decode("latin-1")
+        for name, value in scope["headers"]
+    }
     return {
+        **headers,
         "REQUEST_METHOD": scope["method"],
         "PATH_INFO": scope["path"],
-        "REMOTE_ADDR": scope["client"][0],
+        "REMOTE_ADDR": (scope.get("client") or ("", 0))[0],
         "wsgi.url_scheme": scope["scheme"],
-        "HTTP_ACCEPT": headers.get("accept", ""),
-        "HTTP_AUTHORIZATION": headers.get("authorization", ""),
     }
 
 

@@ -19,6 +19,8 @@ class StartFailed(Exception):
 
 def end_with_parent() -> None:
     """For ``preexec_fn``: a parent that is killed leaves no process behind (Linux only)."""
+    # Only those of a group who know what to do with it shall hear SIGUSR1.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
@@ -61,6 +63,12 @@ class Child:
 
     def _see(self) -> str:
         return f"; see {self.log}" if self.log else ""
+
+    def announce_end(self, *, seconds: float) -> None:
+        """Let a server's workers ask for no more requests, and give that time to be heard."""
+        if seconds and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGUSR1)
+            time.sleep(seconds)
 
     def stop(self, *, seconds: float = 15) -> None:
         if self.process.poll() is not None:

@@ -15,6 +15,13 @@ class RequestId(logging.Filter):
         return True
 
 
+class Defects(logging.Filter):
+    """Of what Django says about answers, only exceptions: the access log has every status."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.exc_info is not None
+
+
 class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -33,7 +40,10 @@ def configuration(*, level: str, form: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"request_id": {"()": "config.logs.RequestId"}},
+        "filters": {
+            "request_id": {"()": "config.logs.RequestId"},
+            "defects": {"()": "config.logs.Defects"},
+        },
         "formatters": {
             "json": {"()": "config.logs.JsonLines"},
             "text": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
@@ -47,6 +57,7 @@ def configuration(*, level: str, form: str) -> dict[str, Any]:
         },
         "root": {"handlers": ["stderr"], "level": level.upper()},
         "loggers": {
+            "django.request": {"filters": ["defects"]},
             # The SDK logs whole requests, prompts included, at INFO and below.
             "google_genai": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},

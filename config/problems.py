@@ -27,6 +27,41 @@ logger = logging.getLogger(__name__)
 
 DomainError = AccountsError | BreakerError | LockError
 
+CODES = (
+    "account_locked",
+    "circuit_open",
+    "content_blocked",
+    "csrf_failed",
+    "database_unavailable",
+    "idempotency_key_missing",
+    "idempotency_key_reused",
+    "internal_error",
+    "invalid",
+    "invalid_credentials",
+    "lock_busy",
+    "lock_invalid",
+    "lock_lost",
+    "lock_unavailable",
+    "malformed",
+    "method_not_allowed",
+    "not_acceptable",
+    "not_authenticated",
+    "not_found",
+    "permission_denied",
+    "rate_limited",
+    "refresh_in_progress",
+    "stale_fence",
+    "token_expired",
+    "token_invalid",
+    "token_reused",
+    "token_revoked",
+    "too_large",
+    "unsupported_media_type",
+    "upstream_error",
+    "upstream_throttled",
+    "upstream_timeout",
+)
+
 # DRF's own words where they differ from ours.
 RENAMED = {
     "parse_error": "malformed",
@@ -107,7 +142,7 @@ def _from_drf(request: HttpRequest, error: Exception, standard: Response) -> Jso
             code = str(error.get_codes())
             response = problem(
                 request, standard.status_code, RENAMED.get(code, code), str(error.detail),
-                retry_after=error.wait if isinstance(error, exceptions.Throttled) else None,
+                retry_after=error.wait if isinstance(error, exceptions.Throttled) else None,  # type: ignore[attr-defined]
             )  # fmt: skip
         case Http404():
             response = problem(request, 404, "not_found", "There is nothing here.")

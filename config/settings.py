@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from config import datadir, environment, logs, redis, secrets
 
+VERSION = "0.1.0"
 BASE_DIR = secrets.BASE_DIR
 DATA_DIR = secrets.data_dir()
 
@@ -55,6 +56,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "health.middleware.BeforeMiddleware",
     "config.headers.SecurityHeadersMiddleware",
     "config.requests.RequestMiddleware",
     "config.cors.ExactOriginMiddleware",
@@ -66,6 +68,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "config.problems.ProblemMiddleware",
+    "health.middleware.AfterMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -175,7 +178,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Mainstay",
     "DESCRIPTION": "Locks, circuit breakers, health and token security for expensive upstreams.",
-    "VERSION": "0.1.0",
+    "VERSION": VERSION,
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
@@ -183,6 +186,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.schema.add_problems",
+    ],
 }
 
 
@@ -193,6 +200,7 @@ BREAKER = {"CACHE": "breaker"}
 HEALTH = {
     "TOKENS": env.list("HEALTH_TOKENS", default=[]),
     "ALLOWED_CIDRS": env.list("HEALTH_ALLOWED_CIDRS", default=["127.0.0.0/8", "::1/128"]),
+    "RELEASE": VERSION,
     "DRAIN_SECONDS": env.float("DRAIN_SECONDS", default=0.0),
 }
 ACCOUNTS = {

@@ -42,18 +42,19 @@ def run(say: Say) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGTERM unwinds the stack exactly as Ctrl-C does."""
+    """SIGTERM and Ctrl-C unwind the stack; both are set, as a shell may have us ignore Ctrl-C."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = [(s, signal.signal(s, interrupt)) for s in (signal.SIGINT, signal.SIGTERM)]
     try:
         yield
     except KeyboardInterrupt:
         pass
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def _number(variable: str, default: int) -> int:
@@ -152,6 +153,7 @@ def start_server(stack: ExitStack, host: str, port: int, say: Say) -> Child:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     server = Child.start("server", server_command(host, port))
     stack.callback(server.stop)
+    stack.callback(server.announce_end, seconds=settings.HEALTH["DRAIN_SECONDS"])
     url = f"http://{host}:{port}/health/ready"
     server.wait_until(lambda: serves(url), seconds=STARTUP_SECONDS)
     say(f"server      http://{host}:{port} ({settings.WORKERS} processes)")
@@ -163,7 +165,7 @@ def server_command(host: str, port: int) -> list[str | Path]:
         sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--host", host,
         "--port", str(port), "--workers", str(settings.WORKERS), "--blocking-threads",
         str(settings.THREADS), "--respawn-failed-workers", "--workers-kill-timeout", "10",
-        "--log-level", "warning", "--working-dir", settings.BASE_DIR, "config.wsgi:application",
+        "--log-level", "error", "--working-dir", settings.BASE_DIR, "config.wsgi:application",
     ]  # fmt: skip
 
 

@@ -1,16 +1,23 @@
 """The WSGI application: address, headers and health around Django."""
 
 import os
+import signal
 
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_wsgi_application()
 
+from django.urls import get_resolver  # noqa: E402
+
 from config.addresses import ClientAddress  # noqa: E402
 from config.headers import SecurityHeaders  # noqa: E402
 from health import checker  # noqa: E402
-from health.responder import HealthResponder  # noqa: E402
+from health.responder import HealthResponder, drain  # noqa: E402
 
 application = ClientAddress(SecurityHeaders(HealthResponder(django_application)))
+# The first request must not pay for importing every view and the Google SDK.
+get_resolver().url_patterns  # noqa: B018
 checker.start()
+# `manage.py up` says so before it stops the server.
+signal.signal(signal.SIGUSR1, lambda *_: drain())

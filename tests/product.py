@@ -7,15 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
-from tests.servers import die_with_parent
+from tests.servers import die_with_parent, scratch
 
 # What a user's shell would have; nothing of the test run leaks into the product.
 CLEAN = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
@@ -24,7 +26,7 @@ CLEAN = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in 
 @dataclass(frozen=True)
 class Reply:
     status: int
-    headers: dict[str, str]
+    headers: Message
     body: bytes
 
     @property
@@ -41,10 +43,10 @@ def call(method: str, url: str, body: Any = None, **headers: str) -> Reply:
     request = urllib.request.Request(url, data, names, method=method)
     try:
         with urllib.request.urlopen(request, timeout=60) as reply:
-            return Reply(reply.status, dict(reply.headers), reply.read())
+            return Reply(reply.status, reply.headers, reply.read())
     except urllib.error.HTTPError as error:
         with error:
-            return Reply(error.code, dict(error.headers), error.read())
+            return Reply(error.code, error.headers, error.read())
 
 
 def free_port() -> int:
@@ -53,31 +55,40 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def up(directory: Path, **env: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, str(settings.BASE_DIR / "manage.py"), "up"],
-        env=CLEAN | {"DATA_DIR": str(directory), "PORT": str(free_port())} | env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        preexec_fn=die_with_parent,
-    )
-
-
-class Product:
-    """A running ``manage.py up``."""
+class Command:
+    """``manage.py up`` as a process; what it says goes to a file, which never blocks it."""
 
     def __init__(self, directory: Path, **env: str) -> None:
         self.directory = directory
-        self.process = up(directory, **env)
-        self.lines: list[str] = []
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-            if line.startswith("Ctrl-C"):
-                break
-        self.output = "\n".join(self.lines)
-        assert "Ctrl-C" in self.output, self.output
+        self._said = scratch() / "said"
+        with self._said.open("wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, str(settings.BASE_DIR / "manage.py"), "up"],
+                env=CLEAN | {"DATA_DIR": str(directory), "PORT": str(free_port())} | env,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                preexec_fn=die_with_parent,
+            )
+
+    @property
+    def output(self) -> str:
+        return self._said.read_text()
+
+    def ended(self, seconds: float = 60) -> int:
+        """The exit code, waited for."""
+        return self.process.wait(seconds)
+
+
+class Product(Command):
+    """A running ``manage.py up``."""
+
+    def __init__(self, directory: Path, **env: str) -> None:
+        super().__init__(directory, **env)
+        deadline = time.monotonic() + 60
+        while "Ctrl-C" not in self.output:
+            assert self.process.poll() is None, self.output
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.05)
         self.url = self._find(r"server +(http://\S+)")
         self.simulator = self._find(r"simulator +(http://[^/]+)")
 
@@ -130,12 +141,7 @@ class Product:
 
     def stop(self, number: int = signal.SIGINT) -> int:
         self.process.send_signal(number)
-        try:
-            self.process.communicate(timeout=30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise
-        return self.process.returncode
+        return self.ended(30)
 
 
 def processes_of(directory: Path) -> dict[int, str]:
@@ -143,7 +149,9 @@ def processes_of(directory: Path) -> dict[int, str]:
     found = {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            if mark in (path / "environ").read_bytes().split(b"\0"):
+            # Valkey writes its title over its environment, but works inside the directory.
+            ours = mark in (path / "environ").read_bytes().split(b"\0")
+            if ours or (path / "cwd").readlink().is_relative_to(directory):
                 found[int(path.name)] = (path / "cmdline").read_text().replace("\0", " ")
         except OSError:  # gone meanwhile, or a kernel thread
             continue

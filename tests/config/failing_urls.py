@@ -14,8 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from breaker.errors import CircuitOpenError
-from config.urls import *  # noqa: F403
-from config.urls import urlpatterns
+from config import urls as config_urls
 from locking.errors import LockBusy
 
 
@@ -72,17 +71,18 @@ ERRORS: dict[str, Exception] = {
     "bug": ZeroDivisionError("hunter2"),
 }
 
-urlpatterns += [path(f"api/plain/{name}", plain(error)) for name, error in ERRORS.items()]
-urlpatterns += [path(f"api/drf/{name}", drf(error)) for name, error in ERRORS.items()]
-urlpatterns += [
+urlpatterns = [
+    # Ahead of the admin, which answers every path below its own.
+    path("admin/bug", plain(ZeroDivisionError("hunter2"))),
+    *config_urls.urlpatterns,
+    *(path(f"api/plain/{name}", plain(error)) for name, error in ERRORS.items()),
+    *(path(f"api/drf/{name}", drf(error)) for name, error in ERRORS.items()),
     path("api/plain/suspicious", plain(SuspiciousOperation("hunter2"))),
     path("api/drf/throttled", drf(exceptions.Throttled(wait=7))),
     path("api/plain/get-only", require_GET(lambda request: HttpResponse())),
     path("api/order", Validating.as_view()),
     path("api/guarded", Guarded.as_view()),
 ]
-# Ahead of the admin, which answers every path below its own.
-urlpatterns.insert(0, path("admin/bug", plain(ZeroDivisionError("hunter2"))))
 
 handler400 = "config.problems.bad_request"
 handler403 = "config.problems.permission_denied"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.product import Product, Reply, call, free_port, processes_of, up
+from tests.product import Command, Product, Reply, call, free_port, processes_of
 from tests.servers import scratch
 
 pytestmark = pytest.mark.live
@@ -53,7 +53,9 @@ def test_twenty_posts_of_one_key_pay_once(product: Product, token: str) -> None:
 
     with ThreadPoolExecutor(20) as pool:
         replies = list(pool.map(post, range(20)))
-    assert sorted(reply.status for reply in replies if reply.status != 202) == [201]
+    statuses = [reply.status for reply in replies]
+    assert statuses.count(201) == 1
+    assert set(statuses) <= {200, 201, 202}, statuses
     assert len({reply.json["id"] for reply in replies}) == 1
     assert product.paid("imagen") == before + 1
     assert len(product.workers()) == 2
@@ -71,7 +73,7 @@ def test_a_killed_worker_leaves_a_generation_that_the_next_request_finishes(
         subprocess.run(["kill", "-9", str(worker)], check=True)
     doomed.join()
     product.mend()
-    until(lambda: call("GET", f"{product.url}/health/ready").status == 200)
+    until(lambda: _ready(product))
     waiting = product.generate(token, "doomed")
     assert (waiting.status, waiting.json["status"]) == (202, "running")
     until(lambda: product.generate(token, "doomed").status != 202, seconds=60)
@@ -80,6 +82,12 @@ def test_a_killed_worker_leaves_a_generation_that_the_next_request_finishes(
     assert finished.json["id"] == waiting.json["id"]
     assert finished.headers["Idempotent-Replay"] == "true"
     assert product.paid("imagen") == before + 2
+
+
+def _ready(product: Product) -> bool:
+    with suppress(OSError):  # refused or reset while the workers come back
+        return call("GET", f"{product.url}/health/ready").status == 200
+    return False
 
 
 def _ignore_errors(product: Product, token: str, key: str) -> None:
@@ -105,7 +113,7 @@ def test_five_failures_open_the_circuit_for_both_workers_and_it_recovers_alone(
     assert call("GET", f"{product.url}/health").status == 200
 
     product.mend()
-    until(lambda: product.generate(token, "after the storm").status == 201, seconds=15)
+    until(lambda: product.generate(token, "after-the-storm").status == 201, seconds=15)
     until(lambda: call("GET", f"{product.url}/health").json["status"] == "pass", seconds=15)
 
 
@@ -149,7 +157,7 @@ def test_the_three_printed_lines_work_and_a_restart_keeps_everything() -> None:
     directory = scratch()
     first = Product(directory)
     token_line, generate_line, again_line = [
-        line for line in first.lines if line.startswith(("TOKEN=", "curl -si"))
+        line for line in first.output.splitlines() if line.startswith(("TOKEN=", "curl -si"))
     ]
     script = f"{token_line}\n{generate_line}; echo; echo ----; {again_line}"
     shown = subprocess.run(
@@ -180,24 +188,22 @@ def test_the_three_printed_lines_work_and_a_restart_keeps_everything() -> None:
 
 def test_secrets_are_made_once_and_kept_from_others() -> None:
     directory = scratch()
-    command = up(directory, REDIS_URL="redis://127.0.0.1:1/0")
-    command.communicate(timeout=60)
+    fails(directory, REDIS_URL="redis://127.0.0.1:1/0")
     file = directory / "secrets.env"
     assert file.stat().st_mode & 0o777 == 0o600
     made = file.read_text()
-    up(directory, REDIS_URL="redis://127.0.0.1:1/0").communicate(timeout=60)
+    fails(directory, REDIS_URL="redis://127.0.0.1:1/0")
     assert file.read_text() == made
     assert len(made.splitlines()) == 4
 
 
 def fails(directory: Path, **env: str) -> str:
-    """Output of a start that must end with exit code 1, one line and no process left."""
-    command = up(directory, **env)
-    output, _ = command.communicate(timeout=60)
-    assert command.returncode == 1, output
-    assert "Traceback" not in output
+    """What is said last by a start that must end with exit code 1 and no process left."""
+    command = Command(directory, **env)
+    assert command.ended() == 1, command.output
+    assert "Traceback" not in command.output
     assert processes_of(directory) == {}
-    return output.strip().splitlines()[-1]
+    return command.output.strip().splitlines()[-1]
 
 
 def test_a_taken_port_is_named() -> None:
@@ -219,10 +225,9 @@ def test_a_data_directory_that_cannot_be_written_is_named() -> None:
 def test_a_data_directory_in_use_is_named() -> None:
     directory = scratch()
     running = Product(directory)
-    second = up(directory)
-    output, _ = second.communicate(timeout=60)
-    assert second.returncode == 1
-    assert "in use by another" in output
+    second = Command(directory)
+    assert second.ended() == 1
+    assert "in use by another" in second.output
     assert call("GET", f"{running.url}/health/ready").status == 200
     assert running.stop() == 0
 
@@ -257,8 +262,6 @@ def test_a_store_that_dies_takes_the_rest_down_in_one_line() -> None:
     running = Product(directory)
     (valkey,) = [pid for pid, line in running.processes().items() if "valkey-server" in line]
     subprocess.run(shlex.split(f"kill -9 {valkey}"), check=True)
-    output, _ = running.process.communicate(timeout=30)
-    assert running.process.returncode == 1
-    assert "valkey ended" in output
-    assert "Traceback" not in output.partition("CommandError")[2]
+    assert running.ended() == 1
+    assert "valkey ended" in running.output.splitlines()[-1]
     assert processes_of(directory) == {}
