@@ -16,10 +16,11 @@ check: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	DEBUG=1 $(BIN)/mypy
 	$(BIN)/lint-imports
-	DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
 	@# As strict as in production, on secrets of its own that nobody will use.
 	@export DATA_DIR=$$(mktemp -d) ALLOWED_HOSTS=mainstay.example; trap 'rm -r $$DATA_DIR' EXIT; \
-	$(BIN)/python -m config.secrets && $(BIN)/python manage.py check --deploy --fail-level WARNING
+	set -ex; $(BIN)/python -m config.secrets; \
+	$(BIN)/python manage.py makemigrations --check --dry-run; \
+	$(BIN)/python manage.py check --deploy --fail-level WARNING
 
 .venv/installed: requirements.txt
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv

@@ -2,6 +2,10 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+admin.site.site_header = admin.site.site_title = "Mainstay"
+admin.site.index_title = "Operations"
+admin.site.site_url = "/api/docs"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
