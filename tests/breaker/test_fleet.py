@@ -20,8 +20,9 @@ from breaker.breaker import Breaker
 from breaker.circuit import LEASE
 from breaker.link import link
 from breaker.window import Tally
+from config.children import end_with_parent
 from tests.breaker.benches import age
-from tests.servers import Valkey, die_with_parent, valkey_url
+from tests.servers import Valkey, valkey_url
 
 pytestmark = pytest.mark.race
 
@@ -35,7 +36,7 @@ class Process:
             text=True,
             cwd=settings.BASE_DIR,
             env={**os.environ, "REDIS_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"},
-            preexec_fn=die_with_parent,
+            preexec_fn=end_with_parent,
         )
 
     def tell(self, action: str) -> None:

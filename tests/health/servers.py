@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from tests.servers import die_with_parent
+from config.children import end_with_parent
 
 
 def free_port() -> int:
@@ -37,7 +37,7 @@ class Site:
                 cwd=settings.BASE_DIR,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                preexec_fn=die_with_parent,
+                preexec_fn=end_with_parent,
             )
 
     def await_live(self) -> None:
