@@ -81,7 +81,8 @@ def valkey_url() -> str:
     if variable not in os.environ:
         server = Valkey(scratch())
         atexit.register(server.stop)
-        os.environ[variable] = server.url
+        # Over what a worker of xdist inherits, which is the server of another process.
+        os.environ[variable] = os.environ["REDIS_URL"] = server.url
     return os.environ[variable]
 
 

@@ -368,7 +368,7 @@ def test_a_body_that_is_cancelled_releases():
             await task
         await free("n")
 
-    asyncio.run(main())
+    asyncio.run(asyncio.wait_for(main(), 5))
 
 
 def test_a_second_cancellation_does_not_stop_the_farewell(proxy: Proxy, behind):
