@@ -145,6 +145,7 @@ MEDIA_ROOT = DATA_DIR / "media"
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
 match DATABASES["default"]["ENGINE"]:
     case "django.db.backends.sqlite3":
+        DATABASES["default"]["CONN_MAX_AGE"] = 60
         DATABASES["default"]["OPTIONS"] = {
             # A transaction that starts by reading and then writes cannot wait for its turn in
             # SQLite's default mode: it fails at once with "database is locked".

@@ -9,6 +9,7 @@ from .probes import Probe
 from .runner import Observation, Runner, timed_out
 from .schedule import Act, Schedule
 from .snapshot import Check
+from .verdict import Status
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +81,9 @@ class Watch:
         metrics.DURATION.labels(name).observe(observation.seconds)
         if self.check.status is not before.status:
             metrics.TRANSITIONS.labels(name, self.check.status).inc()
-        if latest is not before.trail.latest:
+        # That all is well at the start is no news.
+        quiet = (Status.PASS, Status.UNKNOWN) if before.trail.latest is Status.UNKNOWN else ()
+        if latest not in (before.trail.latest, *quiet):
             self._log(observation)
 
     def _log(self, observation: Observation) -> None:

@@ -1,3 +1,4 @@
+import logging
 import os
 from collections.abc import Iterator
 
@@ -10,6 +11,11 @@ from rest_framework.test import APIClient
 
 from breaker.agent import agent
 from tests.servers import Valkey, scratch, valkey_url
+
+
+def pytest_unconfigure() -> None:
+    """Threads that still log while the process ends find pytest's capture closed."""
+    logging.raiseExceptions = False
 
 
 @pytest.fixture(autouse=True)

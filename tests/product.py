@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -157,3 +158,10 @@ def processes_of(directory: Path) -> dict[int, str]:
         except OSError:  # gone meanwhile, or a kernel thread
             continue
     return found
+
+
+def until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "did not come true in time"
+        time.sleep(0.05)

@@ -1,156 +1,18 @@
-"""``manage.py up`` and the main job, against the product as a user starts it."""
+"""``manage.py up``: what it starts, how it stops, and what it says when it cannot."""
 
 import re
 import shlex
 import signal
 import socket
 import subprocess
-import threading
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.product import Command, Product, Reply, call, free_port, processes_of
+from tests.product import Command, Product, call, free_port, processes_of, until
 from tests.servers import scratch
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture(scope="module")
-def product() -> Iterator[Product]:
-    running = Product(
-        scratch(), DJANGO_SETTINGS_MODULE="tests.live_settings", OPERATOR_PASSWORD="tide and time"
-    )
-    yield running
-    assert running.stop() == 0
-
-
-@pytest.fixture
-def token(product: Product) -> Iterator[str]:
-    yield product.sign_in("tide and time")
-    product.mend()
-
-
-def until(holds: object, seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "did not come true in time"
-        time.sleep(0.05)
-
-
-def test_twenty_posts_of_one_key_pay_once(product: Product, token: str) -> None:
-    before = product.paid("imagen")
-    product.fault("imagen", latency=0.5)
-    barrier = threading.Barrier(20)
-
-    def post(number: int) -> Reply:
-        barrier.wait()
-        return product.generate(token, "twenty")
-
-    with ThreadPoolExecutor(20) as pool:
-        replies = list(pool.map(post, range(20)))
-    statuses = [reply.status for reply in replies]
-    assert statuses.count(201) == 1
-    assert set(statuses) <= {200, 201, 202}, statuses
-    assert len({reply.json["id"] for reply in replies}) == 1
-    assert product.paid("imagen") == before + 1
-    assert len(product.workers()) == 2
-
-
-def test_a_killed_worker_leaves_a_generation_that_the_next_request_finishes(
-    product: Product, token: str
-) -> None:
-    before = product.paid("imagen")
-    product.fault("imagen", latency=30)
-    doomed = threading.Thread(target=_ignore_errors, args=(product, token, "doomed"))
-    doomed.start()
-    until(lambda: product.paid("imagen") == before + 1)
-    for worker in product.workers():
-        subprocess.run(["kill", "-9", str(worker)], check=True)
-    doomed.join()
-    product.mend()
-    until(lambda: _ready(product))
-    waiting = product.generate(token, "doomed")
-    assert (waiting.status, waiting.json["status"]) == (202, "running")
-    until(lambda: product.generate(token, "doomed").status != 202, seconds=60)
-    finished = product.generate(token, "doomed")
-    assert (finished.status, finished.json["status"]) == (200, "succeeded")
-    assert finished.json["id"] == waiting.json["id"]
-    assert finished.headers["Idempotent-Replay"] == "true"
-    assert product.paid("imagen") == before + 2
-
-
-def _ready(product: Product) -> bool:
-    with suppress(OSError):  # refused or reset while the workers come back
-        return call("GET", f"{product.url}/health/ready").status == 200
-    return False
-
-
-def _ignore_errors(product: Product, token: str, key: str) -> None:
-    with suppress(OSError):  # the connection dies with its worker
-        product.generate(token, key)
-
-
-def test_five_failures_open_the_circuit_for_both_workers_and_it_recovers_alone(
-    product: Product, token: str
-) -> None:
-    product.fault("imagen", status=503)
-    failures = [product.generate(token, f"storm-{n}") for n in range(5)]
-    assert [reply.status for reply in failures] == [503] * 5
-    assert {reply.json["code"] for reply in failures} <= {"upstream_error", "upstream_throttled"}
-    paid = product.paid("imagen")
-    time.sleep(0.2)  # one push to the other worker
-    refused = [product.generate(token, f"refused-{n}") for n in range(40)]
-    assert {(reply.status, reply.json["code"]) for reply in refused} == {(503, "circuit_open")}
-    assert all(int(reply.headers["Retry-After"]) >= 1 for reply in refused)
-    assert product.paid("imagen") == paid
-
-    until(lambda: call("GET", f"{product.url}/health").json["status"] == "warn", seconds=3)
-    assert call("GET", f"{product.url}/health").status == 200
-
-    product.mend()
-    until(lambda: product.generate(token, "after-the-storm").status == 201, seconds=15)
-    until(lambda: call("GET", f"{product.url}/health").json["status"] == "pass", seconds=15)
-
-
-def test_every_kind_of_answer_carries_the_security_headers(product: Product, token: str) -> None:
-    bearer = {"Authorization": f"Bearer {token}"}
-    answers = {
-        "health": call("GET", f"{product.url}/health"),
-        "live": call("HEAD", f"{product.url}/health/live"),
-        "metrics": call("GET", f"{product.url}/metrics"),
-        "schema": call("GET", f"{product.url}/api/schema"),
-        "docs": call("GET", f"{product.url}/api/docs"),
-        "admin": call("GET", f"{product.url}/admin/login/"),
-        "static": call("GET", f"{product.url}/static/admin/css/base.css"),
-        "list": call("GET", f"{product.url}/api/v1/generations", **bearer),
-        "not found": call("GET", f"{product.url}/nowhere"),
-        "bad host": call("GET", f"{product.url}/api/v1/generations", Host="evil.example"),
-        "refused": call("GET", f"{product.url}/api/v1/generations"),
-        "wrong method": call("DELETE", f"{product.url}/api/v1/auth/token"),
-        "post to health": call("POST", f"{product.url}/health", {}),
-    }
-    for name, reply in answers.items():
-        lowered = [key.lower() for key in reply.headers]
-        assert len(lowered) == len(set(lowered)), name
-        headers = {key.lower(): value for key, value in reply.headers.items()}
-        assert headers["x-content-type-options"] == "nosniff", name
-        assert headers["x-frame-options"] == "DENY", name
-        assert headers["x-xss-protection"] == "1; mode=block", name
-        assert "frame-ancestors 'none'" in headers["content-security-policy"], name
-        assert "x-request-id" in headers or name in {"health", "live", "metrics", "post to health"}
-    statuses = {name: reply.status for name, reply in answers.items()}
-    assert statuses == dict.fromkeys(answers, 200) | {
-        "not found": 404,
-        "bad host": 400,
-        "refused": 401,
-        "wrong method": 405,
-        "post to health": 405,
-    }
 
 
 def test_the_three_printed_lines_work_and_a_restart_keeps_everything() -> None:
