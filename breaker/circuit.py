@@ -86,6 +86,13 @@ def move(circuit: Circuit, reason: Reason, policy: Policy, *, now: int) -> Circu
     return moved
 
 
+def remaining(circuit: Circuit, *, now: int) -> int:
+    """Until the first trial; a clock that was set back adds nothing to the wait."""
+    if circuit.state is not State.OPEN:
+        return 0
+    return min(max(circuit.due - now, 0), circuit.due - circuit.since)
+
+
 def _opened(moved: Circuit, before: Circuit, policy: Policy, *, now: int) -> Circuit:
     healthy = before.state is State.CLOSED and now - before.since >= policy.window_ms
     attempt = 1 if healthy else before.attempt + 1
@@ -141,7 +148,7 @@ def admit_trial(circuit: Circuit, policy: Policy, *, now: int, epoch: int, token
     """Lease a permit to ``token`` if the circuit is due for a trial and one is free."""
     if epoch > circuit.epoch:
         return circuit
-    if circuit.state is State.OPEN and now >= circuit.due:
+    if circuit.state is State.OPEN and _is_due(circuit, policy, now=now):
         circuit = move(circuit, Reason.OPEN_TIMEOUT_PASSED, policy, now=now)
     if circuit.state is not State.HALF_OPEN:
         return circuit
@@ -152,9 +159,15 @@ def admit_trial(circuit: Circuit, policy: Policy, *, now: int, epoch: int, token
     return replace(circuit, leases={**leases, token: now + LEASE})
 
 
+def _is_due(circuit: Circuit, policy: Policy, *, now: int) -> bool:
+    # No wait is longer than the cap: one that seems so means that the clock was set back.
+    return now >= circuit.due or circuit.due - now > policy.max_open_ms
+
+
 def _has_room(live: int, passed: int, policy: Policy) -> bool:
     enough = max(policy.half_open_permits, policy.success_threshold)
-    return live < policy.half_open_permits and live + passed < enough
+    # A threshold lowered meanwhile may have been reached already: one more success then closes.
+    return live == 0 or (live < policy.half_open_permits and live + passed < enough)
 
 
 def _live(circuit: Circuit, *, now: int) -> dict[str, int]:

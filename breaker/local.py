@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from . import circuit as circuits
-from .circuit import Circuit, Seed, State
+from .circuit import Circuit, Seed
 from .classify import Outcome
 from .policy import Policy
 from .store import NO_REPORT, Report, View
@@ -99,7 +99,7 @@ def _view(before: Circuit, after: Circuit, *, now: int, known: bool, granted: bo
         known=known,
         state=after.state,
         epoch=after.epoch,
-        remaining=max(after.due - now, 0) if after.state is State.OPEN else 0,
+        remaining=circuits.remaining(after, now=now),
         attempt=after.attempt,
         opened_at=after.opened_at,
         rejected=after.rejected,

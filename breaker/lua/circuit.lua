@@ -133,11 +133,16 @@ local function lease(token)
   redis.call('PEXPIRE', KEYS[2], LEASE)
 end
 
+-- A clock that was set back adds nothing to the wait.
+local function remaining()
+  if circuit.state ~= 'open' then return 0 end
+  return math.min(math.max(circuit.due - now, 0), circuit.due - circuit.since)
+end
+
 local function reply(granted)
   local sum = total()
-  local remaining = circuit.state == 'open' and math.max(circuit.due - now, 0) or 0
   return {
-    circuit.known and 1 or 0, circuit.state, circuit.epoch, remaining, circuit.attempt,
+    circuit.known and 1 or 0, circuit.state, circuit.epoch, remaining(), circuit.attempt,
     circuit.opened_at, circuit.rejected, circuit.last_error, sum.ok, sum.failed, sum.throttled,
     now, granted and 1 or 0, circuit.came_from or '', circuit.came_from and circuit.reason or '',
   }

@@ -127,6 +127,21 @@ def test_nobody_may_try_before_the_open_time_is_over(bench: Bench) -> None:
     assert (early.state, early.granted, seconds(early)) == (State.OPEN, False, 0.5)
 
 
+def test_a_clock_set_back_does_not_lengthen_the_wait(bench: Bench) -> None:
+    opened(bench)
+    bench.advance(-3600)
+    assert seconds(bench.store.load("x")) == 10
+    assert admitted(bench).granted
+
+
+def test_a_clock_set_back_a_little_holds_no_longer_than_the_cap(bench: Bench) -> None:
+    opened(bench)
+    bench.advance(-80)
+    assert not admitted(bench).granted
+    bench.advance(81)
+    assert admitted(bench).granted
+
+
 def test_the_first_to_ask_after_it_half_opens(bench: Bench) -> None:
     before = opened(bench)
     view = admitted(bench)
@@ -162,6 +177,16 @@ def test_more_successes_than_permits_come_one_after_the_other(bench: Bench) -> N
     assert admitted(bench, "b", policy).granted
     view = settled(bench, Outcome.OK, "b", policy)
     assert (view.state, view.reason) == (State.CLOSED, Reason.TRIAL_SUCCEEDED)
+
+
+def test_a_threshold_lowered_between_trials_closes_at_the_next_success(bench: Bench) -> None:
+    strict = replace(POLICY, success_threshold=3)
+    opened(bench, strict)
+    for token in "ab":
+        admitted(bench, token, strict)
+        settled(bench, Outcome.OK, token, strict)
+    assert admitted(bench, "c").granted
+    assert settled(bench, Outcome.OK, "c").state is State.CLOSED
 
 
 def test_closing_forgets_the_outage(bench: Bench) -> None:
