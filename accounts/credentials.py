@@ -38,6 +38,9 @@ def change_password(
     with transaction.atomic():
         if user.pk != session.user_id or epochs.hold(user) is None:
             raise errors.InvalidCredentials
+        # It may have been ended while the password was being hashed.
+        if not sessions.of(user).filter(pk=session.pk).select_for_update().exists():
+            raise errors.TokenRevoked
         user.set_password(new)
         user.save(update_fields=["password"])
         return sessions.start(user, device=session.device, address=session.address)

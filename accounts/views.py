@@ -19,6 +19,7 @@ from . import credentials, keys, rotation, sessions
 from .addresses import network
 from .authentication import BearerAuthentication
 from .claims import Claims
+from .errors import TokenRevoked
 from .models import LoginSession
 from .serializers import (
     Jwks,
@@ -104,7 +105,9 @@ class PasswordView(SignedIn):
     def post(self, request: Request) -> Response:
         """Change the password. Every token issued before is dead; the reply brings a fresh pair."""
         given = checked(PasswordChange, request)
-        session = self.own().select_related("user").get(pk=self.sid)
+        session = self.own().select_related("user").filter(pk=self.sid).first()
+        if session is None:
+            raise TokenRevoked
         try:
             validate_password(given["new_password"], session.user)
         except django.ValidationError as error:

@@ -1,8 +1,10 @@
 """Typed reads of the environment; each error names the variable at fault."""
 
 import ipaddress
+import math
 from base64 import urlsafe_b64decode
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -47,6 +49,31 @@ def _check_strength(name: str, value: str) -> None:
         raise ImproperlyConfigured(f"{name} looks like a sample value")
 
 
+def database(url: str, data_dir: Path) -> dict[str, Any]:
+    """The entry of ``DATABASES``: SQLite in ``data_dir`` where no URL is given."""
+    if not url:
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(data_dir / "db.sqlite3")}
+    try:
+        found: dict[str, Any] = environ.Env.db_url_config(url)
+    except Exception:  # the parser raises whatever it stumbles over
+        found = {}
+    if found.get("ENGINE") not in ("django.db.backends.sqlite3", "django.db.backends.postgresql"):
+        raise ImproperlyConfigured(
+            "DATABASE_URL must be postgresql://user:password@host:port/name or sqlite:///path"
+        )
+    return found
+
+
+def seconds(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise ImproperlyConfigured(f"{name}: {text!r} is not a number of seconds")
+    return value
+
+
 def keys(name: str, text: str) -> list[bytes]:
     """A comma list of base64url keys of 32 bytes each; the first is the one in use."""
     found = []
@@ -67,7 +94,11 @@ def origins(values: Iterable[str], *, allow_http_localhost: bool) -> list[str]:
 
 
 def _origin(value: str, allow_http_localhost: bool) -> str:
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        parts = urlsplit("")
     local = parts.hostname in ("localhost", "127.0.0.1", "::1")
     default_port = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
     exact = urlunsplit((parts.scheme, parts.netloc, "", "", ""))

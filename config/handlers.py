@@ -40,7 +40,7 @@ class ProblemMiddleware:
 
 def wants_json(request: HttpRequest) -> bool:
     """Only the admin and the API's own documentation speak to people."""
-    return not request.path.startswith(("/admin/", "/api/docs", "/static/"))
+    return not request.path.startswith(("/admin/",))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

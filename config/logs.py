@@ -6,6 +6,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 
@@ -37,6 +39,10 @@ class JsonLines(logging.Formatter):
 
 
 def configuration(*, level: str, form: str) -> dict[str, Any]:
+    if level.upper() not in logging.getLevelNamesMapping():
+        raise ImproperlyConfigured(f"LOG_LEVEL: {level!r} is not a level such as INFO")
+    if form not in ("json", "text"):
+        raise ImproperlyConfigured(f"LOG_FORMAT: {form!r} is neither json nor text")
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -58,6 +64,8 @@ def configuration(*, level: str, form: str) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": level.upper()},
         "loggers": {
             "django.request": {"filters": ["defects"]},
+            # A wrong Host is the caller's mistake, and anybody can make it as often as he likes.
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
             # The SDK logs whole requests, prompts included, at INFO and below.
             "google_genai": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},

@@ -33,6 +33,10 @@ def _alias(url: str, index: int, timeout: float) -> dict[str, Any]:
             "retry": Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
         },
     }
+    try:
+        _ = urlsplit(url).scheme == "redis+sentinel" or urlsplit(url).port
+    except ValueError as error:
+        raise ImproperlyConfigured(f"REDIS_URL: {error}") from None
     match urlsplit(url).scheme:
         case "redis" | "rediss":
             location = _numbered(url, index)

@@ -6,6 +6,7 @@ services while ``manage.py up`` runs) fill in what the environment leaves unset.
 
 import sys
 from datetime import timedelta
+from urllib.parse import quote
 
 from config import datadir, environment, logs, redis, secrets
 
@@ -142,7 +143,7 @@ MEDIA_ROOT = DATA_DIR / "media"
 
 # Stores
 
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
+DATABASES = {"default": environment.database(env.str("DATABASE_URL", default=""), DATA_DIR)}
 match DATABASES["default"]["ENGINE"]:
     case "django.db.backends.sqlite3":
         DATABASES["default"]["CONN_MAX_AGE"] = 60
@@ -161,7 +162,7 @@ match DATABASES["default"]["ENGINE"]:
         )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-_embedded = f"unix://{datadir.valkey_socket(DATA_DIR)}"
+_embedded = f"unix://{quote(str(datadir.valkey_socket(DATA_DIR)))}"
 CACHES = redis.caches(env.str("REDIS_URL", default="") or _embedded)
 
 
@@ -203,7 +204,7 @@ HEALTH = {
     "TOKENS": env.list("HEALTH_TOKENS", default=[]),
     "ALLOWED_CIDRS": env.list("HEALTH_ALLOWED_CIDRS", default=["127.0.0.0/8", "::1/128"]),
     "RELEASE": VERSION,
-    "DRAIN_SECONDS": env.float("DRAIN_SECONDS", default=0.0),
+    "DRAIN_SECONDS": environment.seconds("DRAIN_SECONDS", env.str("DRAIN_SECONDS", default="0")),
 }
 ACCOUNTS = {
     "CACHE": "accounts",

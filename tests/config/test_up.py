@@ -1,5 +1,6 @@
 """``manage.py up``: what it starts, how it stops, and what it says when it cannot."""
 
+import os
 import re
 import shlex
 import signal
@@ -74,8 +75,53 @@ def test_a_taken_port_is_named() -> None:
         assert f"PORT {port}" in fails(scratch(), PORT=port)
 
 
-def test_a_port_that_is_no_number_is_named() -> None:
-    assert "PORT: 'http'" in fails(scratch(), PORT="http")
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PORT", "http"),
+        ("PORT", "0"),
+        ("PORT", "\N{SUPERSCRIPT TWO}"),
+        ("SIMULATOR_PORT", "65536"),
+        ("WORKERS", "0"),
+        ("DATABASE_URL", "rubbish"),
+        ("DATABASE_URL", "mysql://127.0.0.1/x"),
+        ("DATABASE_URL", "postgresql://ada:hunter2@127.0.0.1:abc/x"),
+        ("REDIS_URL", "redis://127.0.0.1:abc/0"),
+        ("LOG_LEVEL", "loud"),
+        ("LOG_FORMAT", "xml"),
+        ("CORS_ALLOWED_ORIGINS", "https://[::1"),
+        ("CORS_ALLOWED_ORIGINS", "https://app.example:abc"),
+        ("DRAIN_SECONDS", "-5"),
+        ("HEALTH_ALLOWED_CIDRS", "nonsense"),
+        ("HEALTH_TOKENS", "not a digest"),
+    ],
+)
+def test_a_value_that_cannot_be_is_named(variable: str, value: str) -> None:
+    line = fails(scratch(), **{variable: value})
+    assert variable.removeprefix("HEALTH_") in line
+    assert "hunter2" not in line
+
+
+def test_a_data_directory_of_any_name_will_do() -> None:
+    directory = scratch() / ("deep " * 20) / "50% #1?"
+    running = Product(directory)
+    assert call("GET", f"{running.url}/health/ready").status == 200
+    assert running.stop() == 0
+    assert processes_of(directory) == {}
+
+
+def test_a_server_that_dies_leaves_no_worker_behind() -> None:
+    directory = scratch()
+    running = Product(directory)
+    (server,) = [
+        pid
+        for pid, line in running.processes().items()
+        if "-m granian" in line and pid not in running.workers()
+    ]
+    os.kill(server, signal.SIGKILL)
+    assert running.ended() == 1
+    assert "server ended with exit code -9" in running.output.splitlines()[-1]
+    assert processes_of(directory) == {}
 
 
 def test_a_data_directory_that_cannot_be_written_is_named() -> None:
