@@ -48,6 +48,11 @@ def circuits() -> list[CircuitStatus]:
     return [_status(name, link.local.load(name), "local") for name in sorted(agent.names())]
 
 
+def shared() -> bool:
+    """Whether the fleet has one state, as far as this process could see when it last asked."""
+    return link.up and link.shared() is not None
+
+
 def _shared(shared: SharedStore) -> Iterator[CircuitStatus]:
     mine = agent.names()
     names = sorted({*shared.names(), *mine})

@@ -61,6 +61,9 @@ CODES = (
     "upstream_timeout",
 )
 
+# What a caller sent may be part of what is said about it, but need not be repeated whole.
+LONGEST_NAME, LONGEST_TEXT = 100, 500
+
 # DRF's own words where they differ from ours.
 RENAMED = {
     "parse_error": "malformed",
@@ -134,7 +137,8 @@ def _from_drf(request: HttpRequest, error: Exception, standard: Response) -> Jso
     match error:
         case exceptions.ValidationError():
             found = list(_flat(error.get_full_details()))
-            fields = ", ".join(dict.fromkeys(item["field"] for item in found if item["field"]))
+            named = dict.fromkeys(item["field"][:LONGEST_NAME] for item in found if item["field"])
+            fields = ", ".join(named)
             detail = f"Not accepted: {fields}." if fields else "The input is not accepted."
             response = problem(request, 400, "invalid", detail, errors=found)
         case exceptions.APIException():
@@ -157,7 +161,7 @@ def _flat(details: Any, field: str = "") -> Iterator[dict[str, str]]:
     """DRF's nested error details as rows that name their field by a dotted path."""
     match details:
         case {"message": str(message), "code": str(code)}:
-            yield {"field": field, "code": code, "detail": message}
+            yield {"field": field[:LONGEST_NAME], "code": code, "detail": message[:LONGEST_TEXT]}
         case dict():
             for name, inner in details.items():
                 own = field if name == "non_field_errors" else f"{field}.{name}".lstrip(".")

@@ -29,7 +29,7 @@ class Breakers(Probe):
     def run(self) -> CheckResult:
         circuits = control.circuits()
         result = grouped(circuits)
-        if all(circuit.source == "shared" for circuit in circuits):
+        if control.shared():
             return result
         # The store is gone and each process protects itself alone.
         values = {**result.values, "circuitSource": "local"}

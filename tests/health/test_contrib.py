@@ -210,3 +210,12 @@ def test_shared_state_is_in_the_metrics(run: Run, settings: Settings, fresh: str
     assert ("breaker_rejected_total", (("breaker", partner),)) in seen
     assert seen["locking_held", ()] == 1
     assert seen["locking_waiting", ()] == 0
+
+
+def test_a_store_out_of_reach_warns_though_no_circuit_was_ever_used(
+    own_valkey: Valkey, settings: Settings
+) -> None:
+    settings.CACHES = caches(own_valkey.url)
+    own_valkey.stop()
+    result = Breakers().run()
+    assert (result.status, result.reason) == (Status.WARN, Reason.REFUSED)
