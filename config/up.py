@@ -221,7 +221,11 @@ def introduce(url: str, password: str | None, say: Say) -> None:
     )
     for place in ("admin/", "api/docs", "health", "metrics"):
         say(f"            {url}/{place}")
-    say(f"operator    password {password} (shown only now)" if password else "operator    exists")
+    say(
+        f"operator    password {password} (shown only now)"
+        if password
+        else "operator    password as chosen before"
+    )
     if settings.HTTPS:
         say("\nIt answers only to ALLOWED_HOSTS, over https through a proxy of TRUSTED_PROXIES.")
         say("\nCtrl-C stops everything.")
