@@ -257,7 +257,19 @@ def test_a_film_that_google_refused_is_submitted_again(
     assert remote.counts["veo_submit"] == 2
 
 
-@pytest.mark.parametrize("knobs", [{"hang": True}, {"malformed": True}, {"status": 500}])
+UNKNOWN_FATES = [
+    {"hang": True},
+    {"malformed": True},
+    {"status": 500},
+    {"body": "5"},
+    {"body": "true"},
+    {"body": "{}"},
+    {"body": '{"name": "x", "response": 5}'},
+    {"body": "[" * 100_000},
+]
+
+
+@pytest.mark.parametrize("knobs", UNKNOWN_FATES, ids=[str(fate)[:40] for fate in UNKNOWN_FATES])
 def test_a_film_of_unknown_fate_is_never_submitted_again(
     api: APIClient, remote: Remote, hasty: float, knobs: Any
 ) -> None:

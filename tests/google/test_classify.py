@@ -62,8 +62,10 @@ EXCEPTIONS = [
     (Unreadable(), Kind.MALFORMED, True, 502),
     (auth.RefreshError("x"), Kind.UNAUTHENTICATED, False, 502),
     (auth.TransportError("x"), Kind.UNAUTHENTICATED, False, 502),
-    (RuntimeError("client has been closed"), Kind.OURS, False, 502),
-    (ValueError("x"), Kind.OURS, False, 502),
+    (TypeError("x"), Kind.MALFORMED, True, 502),
+    (RecursionError("x"), Kind.MALFORMED, True, 502),
+    (AttributeError("x"), Kind.MALFORMED, True, 502),
+    (ValueError("Exceeds the limit (4300 digits)"), Kind.MALFORMED, True, 502),
 ]
 
 

@@ -91,7 +91,7 @@ def test_a_misspelt_fault_is_refused(remote: Remote, service: str, knobs: Any, s
 def test_the_fault_of_the_documentation_is_taken(remote: Remote) -> None:
     remote.fault(
         "imagen", status=503, rate=1.0, latency=0, hang=False, drip=0.0, malformed=False,
-        blocked=False, retry_after=None, model=None, times=None,
+        body=None, blocked=False, retry_after=None, model=None, times=None,
     )  # fmt: skip
 
 

@@ -25,7 +25,6 @@ class Kind(StrEnum):
     CUT_OFF = "cut_off"
     MALFORMED = "malformed"
     UNAUTHENTICATED = "unauthenticated"
-    OURS = "ours"
 
 
 OUTCOMES = {
@@ -38,7 +37,6 @@ OUTCOMES = {
     Kind.CUT_OFF: Outcome.FAILURE,
     Kind.MALFORMED: Outcome.FAILURE,
     Kind.UNAUTHENTICATED: Outcome.NEUTRAL,
-    Kind.OURS: Outcome.NEUTRAL,
 }
 
 # After these Google has certainly not begun, so sending again cannot be paid for twice.
@@ -48,7 +46,6 @@ NOT_BEGUN = {
     Kind.REFUSED,
     Kind.UNREACHED,
     Kind.UNAUTHENTICATED,
-    Kind.OURS,
 }
 
 # Any class of the exception's ancestry by name; the first row that matches decides.
@@ -64,11 +61,6 @@ KINDS_BY_NAME = (
     ("ClientPayloadError", Kind.CUT_OFF),
     ("ClientConnectionError", Kind.CUT_OFF),
     ("ConnectionError", Kind.CUT_OFF),
-    ("JSONDecodeError", Kind.MALFORMED),
-    ("ValidationError", Kind.MALFORMED),  # pydantic's, of a reply: requests are built earlier
-    ("Unreadable", Kind.MALFORMED),
-    ("UnknownApiResponseError", Kind.MALFORMED),
-    ("DecodingError", Kind.MALFORMED),
 )
 
 FAILED_OPERATIONS = {2, 4, 8, 13, 14}  # google.rpc: unknown, deadline, exhausted, internal, …
@@ -109,7 +101,8 @@ def find(error: Exception) -> Finding:
         case ApiError():
             return Finding(_kind_of(error.code), error.code, _word(error), _retry_after(error))
     names = {ancestor.__name__ for ancestor in type(error).__mro__}
-    return Finding(next((kind for name, kind in KINDS_BY_NAME if name in names), Kind.OURS))
+    # Anything may rise from the parsing of a reply, and what is paid for must not be sent again.
+    return Finding(next((kind for name, kind in KINDS_BY_NAME if name in names), Kind.MALFORMED))
 
 
 def _kind_of(code: int) -> Kind:

@@ -44,5 +44,3 @@ def _error(finding: Finding, after: float) -> GenerationError:
             return UpstreamFailed("Google's answer could not be read.")
         case Kind.UNAUTHENTICATED:
             return UpstreamFailed("Google did not accept this server's credentials.")
-        case Kind.OURS:
-            return UpstreamFailed("The request to Google could not be made.")

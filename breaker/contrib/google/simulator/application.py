@@ -120,6 +120,8 @@ class Application:
             headers.append(("Retry-After", f"{fault.retry_after:g}"))
         streamed = verb == "streamGenerateContent" and status == HTTPStatus.OK
         data = _events(blocks) if streamed else json.dumps(blocks[0]).encode()
+        if fault.body is not None:
+            data = fault.body.encode()
         if fault.malformed:
             data = data[: len(data) // 2]
         kind = "text/event-stream" if streamed else "application/json"

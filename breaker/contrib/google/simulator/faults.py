@@ -10,7 +10,10 @@ SERVICES = ("imagen", "veo", "veo_submit", "veo_poll", "vertex")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """``latency`` delays a call in seconds; ``drip`` is the pause after each byte of its body."""
+    """``latency`` delays a call in seconds; ``drip`` is the pause after each byte of its body.
+
+    ``body`` is sent in place of the reply.
+    """
 
     status: int | None = None
     rate: float = 1.0
@@ -18,6 +21,7 @@ class Fault:
     hang: bool = False
     drip: float = 0.0
     malformed: bool = False
+    body: str | None = None
     blocked: bool = False
     retry_after: float | None = None
     operation_code: int | None = None
