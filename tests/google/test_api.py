@@ -1,10 +1,12 @@
 import time
 from base64 import b64encode
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
@@ -245,6 +247,41 @@ def test_a_film_that_ends_badly_was_paid_for_and_is_not_made_again(
     assert (film["status"], film["error"]["code"]) == (status, code)
     assert post(api, FILM).status_code == 200
     assert remote.counts["veo_submit"] == 1
+
+
+def test_a_poll_without_a_name_does_not_lose_the_film(api: APIClient, remote: Remote) -> None:
+    url = post(api, FILM).headers["Location"]
+    remote.fault("veo_poll", body="{}", times=1)
+    assert api.get(url).json()["status"] == "running"
+    Generation.objects.update(polled_at=None)
+    assert api.get(url).json()["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("knobs", [{"status": 404}, {"status": 410}, {"body": '{"done": true}'}])
+def test_a_film_that_google_lost_has_failed(api: APIClient, remote: Remote, knobs: Any) -> None:
+    url = post(api, FILM).headers["Location"]
+    remote.fault("veo_poll", **knobs)
+    film = api.get(url).json()
+    assert (film["status"], film["error"]["code"]) == ("failed", "upstream_error")
+
+
+@pytest.mark.parametrize("knobs", [{"status": 500}, {"body": "{}"}])
+def test_a_film_is_abandoned_after_a_day(api: APIClient, remote: Remote, knobs: Any) -> None:
+    url = post(api, FILM).headers["Location"]
+    remote.fault("veo_poll", **knobs)
+    Generation.objects.update(submitted_at=timezone.now() - timedelta(hours=23))
+    assert api.get(url).json()["status"] == "running"
+    Generation.objects.update(submitted_at=timezone.now() - timedelta(hours=25), polled_at=None)
+    assert api.get(url).json()["status"] == "failed"
+
+
+@pytest.mark.parametrize("body", [IMAGE, TEXT], ids=["imagen", "vertex"])
+def test_an_empty_answer_is_a_failure_to_try_again(
+    api: APIClient, remote: Remote, body: Any
+) -> None:
+    remote.fault(body["service"], body="{}", times=1)
+    assert is_problem(post(api, body), 502, "upstream_error")
+    assert post(api, body).status_code == 201
 
 
 @pytest.mark.parametrize("knobs", [{"status": 503}, {"status": 429}, {"status": 400}])

@@ -15,7 +15,8 @@ class Settings:
     """The ``GOOGLE_AI`` setting.
 
     ``*_models`` are the models callers may name; the first is the default.
-    ``*_seconds`` limit one upstream exchange from first byte sent to last byte read.
+    ``*_seconds`` limit one upstream exchange from first byte sent to last byte read, unless a
+    comment says otherwise.
     """
 
     project: str = ""
@@ -46,6 +47,8 @@ class Settings:
     veo_submit_seconds: float = 30.0
     # The last poll carries the film itself.
     veo_poll_seconds: float = 60.0
+    # A film still unfinished so long after its order never will be.
+    veo_abandon_seconds: float = 86_400.0
     # Kept on top of the limit of the call for storing what came back.
     lease_margin_seconds: float = 30.0
 

@@ -3,6 +3,7 @@
     GenerationError
         GoogleNotConfigured
         UpstreamFailed
+            UpstreamForgot
         UpstreamUnavailable, UpstreamThrottled    with a time to come back
         UpstreamTimeout
         IdempotencyKeyMissing, IdempotencyKeyReused
@@ -35,6 +36,10 @@ class GoogleNotConfigured(GenerationError):
 
 class UpstreamFailed(GenerationError):
     """Google answered, but with an error or with something that is no answer."""
+
+
+class UpstreamForgot(UpstreamFailed):
+    """Google does not know what was asked for, or not any more."""
 
 
 class UpstreamUnavailable(GenerationError):

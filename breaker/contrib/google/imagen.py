@@ -7,7 +7,8 @@ from google.genai import types
 
 from .calls import Call, arun, run
 from .conf import Settings, conf
-from .results import Blocked, Image
+from .gemini import withheld
+from .results import Blocked, Image, Unreadable
 
 Pictures = tuple[Image, ...] | Blocked
 
@@ -57,8 +58,13 @@ def _imagen(
 
 
 def _read_imagen(response: types.GenerateImagesResponse) -> Pictures:
-    images = [made.image for made in response.generated_images or () if made.image]
-    return _pictures((image.mime_type, image.image_bytes) for image in images)
+    made = response.generated_images or []
+    images = [picture.image for picture in made if picture.image]
+    filtered = any(picture.rai_filtered_reason for picture in made)
+    return _pictures(
+        ((image.mime_type, image.image_bytes) for image in images),
+        withheld=Blocked("SAFETY") if filtered else None,
+    )
 
 
 def _gemini(
@@ -81,10 +87,12 @@ def _gemini(
 
 def _read_gemini(response: types.GenerateContentResponse) -> Pictures:
     blobs = [part.inline_data for part in response.parts or () if part.inline_data]
-    return _pictures((blob.mime_type, blob.data) for blob in blobs)
+    return _pictures(((blob.mime_type, blob.data) for blob in blobs), withheld=withheld(response))
 
 
-def _pictures(found: Any) -> Pictures:
-    """What was withheld for safety comes without bytes."""
+def _pictures(found: Any, *, withheld: Blocked | None) -> Pictures:
     images = tuple(Image(kind or "image/png", data) for kind, data in found if data)
-    return images or Blocked("SAFETY")
+    answer = images or withheld
+    if not answer:
+        raise Unreadable
+    return answer

@@ -1,6 +1,7 @@
 """What the guarded calls give back: values, free of the SDK."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,12 @@ class OperationFailed:
     """The film will not come; ``code`` is a google.rpc code."""
 
     code: int
+
+    # google.rpc codes that are ours to give.
+    UNKNOWN: ClassVar[int] = 2
+    DEADLINE_EXCEEDED: ClassVar[int] = 4
+    NOT_FOUND: ClassVar[int] = 5
+    UNIMPLEMENTED: ClassVar[int] = 12
 
 
 class Unreadable(ValueError):

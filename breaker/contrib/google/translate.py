@@ -4,12 +4,14 @@ from .classify import Finding, Kind
 from .errors import (
     GenerationError,
     UpstreamFailed,
+    UpstreamForgot,
     UpstreamThrottled,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
 
 RETRY_AFTER = 5.0  # seconds, where Google names none
+FORGOTTEN = {404, 410}
 
 
 def translate(finding: Finding) -> GenerationError:
@@ -37,7 +39,8 @@ def _error(finding: Finding, after: float) -> GenerationError:
         case Kind.BROKEN | Kind.REFUSED:
             verb = "refused the request" if finding.kind is Kind.REFUSED else "failed"
             answer = f"{finding.code} {finding.word}".strip()
-            return UpstreamFailed(f"Google {verb} ({answer}).")
+            failed = UpstreamForgot if finding.code in FORGOTTEN else UpstreamFailed
+            return failed(f"Google {verb} ({answer}).")
         case Kind.CUT_OFF:
             return UpstreamFailed("The connection to Google broke.")
         case Kind.MALFORMED:

@@ -4,6 +4,7 @@ The two are separate so that a refusing submit endpoint never stops the polling 
 paid for. How films end feeds ``:operation``, minutes after anything was called.
 """
 
+from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -92,20 +93,32 @@ def _poll(settings: Settings, operation: Operation) -> Call[Operation | Films]:
         send=lambda client, config: client.operations.get(
             types.GenerateVideosOperation.model_validate({"name": operation.name}), config=config
         ),
-        read=_read,
+        read=partial(_read, operation),
     )
 
 
-def _read(operation: types.GenerateVideosOperation) -> Operation | Films:
-    if not operation.done:
-        return Operation(operation.name or "")
-    if operation.error:
-        return OperationFailed(int(operation.error.get("code", 2)))
-    made = operation.response.generated_videos if operation.response else None
-    videos = [film.video for film in made or () if film.video]
+def _read(asked: Operation, reply: types.GenerateVideosOperation) -> Operation | Films:
+    if not reply.done:
+        return asked
+    match reply.error:
+        case {"code": int(code)}:
+            return OperationFailed(code)
+    if reply.error or not reply.response:
+        return OperationFailed(OperationFailed.UNKNOWN)
+    return _films(reply.response)
+
+
+def _films(response: types.GenerateVideosResponse) -> Films:
+    videos = [film.video for film in response.generated_videos or () if film.video]
     films = tuple(
         Video(video.mime_type or "video/mp4", video.video_bytes)
         for video in videos
         if video.video_bytes
     )
-    return films or Blocked("SAFETY")
+    if films:
+        return films
+    if response.rai_media_filtered_count or response.rai_media_filtered_reasons:
+        return Blocked("SAFETY")
+    # A film left in a bucket is not fetched from there.
+    elsewhere = any(video.uri for video in videos)
+    return OperationFailed(OperationFailed.UNIMPLEMENTED if elsewhere else OperationFailed.UNKNOWN)

@@ -7,15 +7,11 @@ from google.genai import types
 
 from .calls import Call, arun, astream_chunks, run, stream_chunks
 from .conf import Settings, conf
-from .results import Blocked, Text
+from .gemini import withheld
+from .results import Blocked, Text, Unreadable
 
-WITHHELD = {
-    types.FinishReason.SAFETY,
-    types.FinishReason.RECITATION,
-    types.FinishReason.BLOCKLIST,
-    types.FinishReason.PROHIBITED_CONTENT,
-    types.FinishReason.SPII,
-}
+# After these an answer without text is an answer.
+FINISHED = {types.FinishReason.STOP, types.FinishReason.MAX_TOKENS}
 
 
 def generate(prompt: str, *, model: str = "", **parameters: Any) -> Text | Blocked:
@@ -71,14 +67,20 @@ def _stream_call(
         send=lambda client, config: client.models.generate_content_stream(
             model=model, contents=prompt, config=config
         ),
-        read=_read,
+        read=_read_chunk,
     )
 
 
 def _read(response: types.GenerateContentResponse) -> Text | Blocked:
-    if response.prompt_feedback and response.prompt_feedback.block_reason:
-        return Blocked(response.prompt_feedback.block_reason.value)
-    for candidate in response.candidates or ():
-        if candidate.finish_reason in WITHHELD:
-            return Blocked(candidate.finish_reason.value)
-    return Text(response.text or "")
+    answer = _read_chunk(response)
+    if answer == Text("") and not _finished(response):
+        raise Unreadable
+    return answer
+
+
+def _finished(response: types.GenerateContentResponse) -> bool:
+    return any(candidate.finish_reason in FINISHED for candidate in response.candidates or ())
+
+
+def _read_chunk(response: types.GenerateContentResponse) -> Text | Blocked:
+    return withheld(response) or Text(response.text or "")

@@ -1,6 +1,7 @@
 """What is done under a generation's lock: call Google, then write the outcome under the fence."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -13,7 +14,7 @@ from locking import Lease, StaleFence
 from . import imagen, veo, vertex
 from .calls import breaker
 from .conf import Service, Settings, conf
-from .errors import GenerationError
+from .errors import GenerationError, UpstreamForgot
 from .models import Generation, GenerationResult, Status
 from .results import Blocked, Image, Operation, OperationFailed, Text, Video
 
@@ -69,9 +70,30 @@ def poll(generation: Generation, lease: Lease) -> None:
     """Raises GenerationError, CircuitOpenError and StaleFence."""
     generation.polled_at = timezone.now()
     generation.save_fenced(lease)
-    outcome = veo.poll(Operation(generation.operation))
+    outcome = _polled(generation)
     if outcome != Operation(generation.operation):
         _store(generation, lease, outcome)
+
+
+def _polled(generation: Generation) -> Outcome:
+    """A film does not run for ever: it ends when Google has lost it, or when it is too old."""
+    asked = Operation(generation.operation)
+    try:
+        outcome = veo.poll(asked)
+    except UpstreamForgot:
+        return OperationFailed(OperationFailed.NOT_FOUND)
+    except (GenerationError, CircuitOpenError):
+        if not _abandoned(generation):
+            raise
+        outcome = asked
+    if outcome == asked and _abandoned(generation):
+        return OperationFailed(OperationFailed.DEADLINE_EXCEEDED)
+    return outcome
+
+
+def _abandoned(generation: Generation) -> bool:
+    oldest = timezone.now() - timedelta(seconds=conf().veo_abandon_seconds)
+    return generation.submitted_at is not None and generation.submitted_at < oldest
 
 
 def _claim(generation: Generation, lease: Lease) -> None:
@@ -115,7 +137,7 @@ def _store(generation: Generation, lease: Lease, outcome: Outcome) -> None:
     media: Sequence[Image | Video] = ()
     match outcome:
         case Operation(name):
-            generation.operation = name
+            generation.operation = generation.operation or name
         case OperationFailed(code):
             _settle(generation, Status.FAILED)
             generation.error_code = "upstream_error"
