@@ -423,6 +423,14 @@ def test_work_held_elsewhere_is_answered_at_once(api: APIClient, remote: Remote)
     assert remote.counts["imagen"] == 1
 
 
+def test_what_failed_is_not_said_to_be_under_way(api: APIClient, remote: Remote) -> None:
+    remote.fault("imagen", status=503, times=1)
+    post(api, IMAGE)
+    with lock(f"generation:{Generation.objects.get().pk}"):
+        response = post(api, IMAGE)
+    assert (response.status_code, response.json()["status"]) == (200, "failed")
+
+
 def test_without_a_project_or_a_simulator_the_answer_says_what_to_set(
     api: APIClient, settings: Settings
 ) -> None:

@@ -7,15 +7,17 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import OperationalError, connection
 from pytest_django.fixtures import Settings
+from rest_framework.test import APIClient
 
 from breaker.contrib.google import generations, work
-from breaker.contrib.google.conf import Service
+from breaker.contrib.google.conf import Service, conf
 from breaker.contrib.google.models import Generation, GenerationResult
 from breaker.contrib.google.orders import Order
 from breaker.contrib.google.results import Image
@@ -145,6 +147,68 @@ def test_a_worker_that_slept_through_its_lease_leaves_no_trace(
         [],
         [f"{generation.fence}-0.png"],
     )
+
+
+def test_a_film_that_lost_its_lock_before_it_was_sent_may_be_ordered_again(
+    remote: Remote, user: User, settings: Settings, own_valkey: Valkey
+) -> None:
+    settings.CACHES = {
+        **settings.CACHES,
+        "locks": {**settings.CACHES["locks"], "LOCATION": own_valkey.url},
+    }
+    generation = Generation.objects.create(
+        user=user, idempotency_key="k", service="veo", model=conf().veo_models[0], prompt="waves"
+    )
+    lease = lock(f"generation:{generation.pk}").try_acquire()
+    assert lease
+    own_valkey.stop()
+    with pytest.raises(LockUnavailable):
+        work.perform(generation, lease)
+    generation.refresh_from_db()
+    assert (generation.status, generation.submitted_at) == ("queued", None)
+    assert remote.counts["veo_submit"] == 0
+
+
+class Inserts:
+    """Lets the first statements that store results fail."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+
+    def __call__(self, execute: Any, sql: str, *rest: Any) -> Any:
+        if self.failures and sql.startswith('INSERT INTO "google_generationresult"'):
+            raise self.failures.pop(0)
+        return execute(sql, *rest)
+
+
+def test_what_was_paid_for_is_written_when_the_database_comes_back(
+    remote: Remote, user: User
+) -> None:
+    with connection.execute_wrapper(Inserts(OperationalError(), OperationalError())):
+        generations.order(user.pk, "k", ORDER)
+    assert Generation.objects.get().status == "succeeded"
+    assert GenerationResult.objects.get().file.size
+    assert remote.counts["imagen"] == 1
+
+
+def test_an_outcome_that_cannot_be_written_leaves_no_files(remote: Remote, user: User) -> None:
+    with (
+        connection.execute_wrapper(Inserts(RuntimeError("x"))),
+        pytest.raises(RuntimeError, match="x"),
+    ):
+        generations.order(user.pk, "k", ORDER)
+    assert default_storage.listdir(f"generations/{Generation.objects.get().pk}") == ([], [])
+
+
+def test_a_request_in_one_transaction_does_not_take_its_record_back(
+    api: APIClient, remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    remote.fault("veo_submit", status=500)
+    body, headers = {"service": "veo", "prompt": "waves"}, {"Idempotency-Key": "k"}
+    response = api.post("/api/v1/generations", body, format="json", headers=headers)
+    assert response.status_code == 502
+    assert Generation.objects.get().status == "submission_unknown"
 
 
 def test_without_the_store_of_locks_nothing_is_ordered(

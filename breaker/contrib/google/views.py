@@ -3,9 +3,11 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import FileResponse
 from django.shortcuts import get_object_or_404
+from django.utils.decorators import method_decorator
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -41,6 +43,9 @@ REPLAY_HEADER = OpenApiParameter(
 LOCATION_HEADER = OpenApiParameter(
     "Location", location=OpenApiParameter.HEADER, response=[200, 201, 202]
 )
+
+# Under ATOMIC_REQUESTS an error reply would roll back the record of what was paid for.
+own_transactions = method_decorator(transaction.non_atomic_requests, name="dispatch")
 
 
 class Recent(CursorPagination):
@@ -84,6 +89,7 @@ def idempotency_key(request: Request) -> str:
     return key
 
 
+@own_transactions
 class Generations(ListModelMixin, GenericAPIView[Generation]):
     permission_classes = [IsAuthenticated]
     serializer_class = GenerationSerializer
@@ -119,7 +125,7 @@ class Generations(ListModelMixin, GenericAPIView[Generation]):
 
 def _response(reply: generations.Reply) -> Response:
     generation = reply.generation
-    if not generation.settled:
+    if generation.status in (Status.QUEUED, Status.RUNNING):
         status = HTTPStatus.ACCEPTED
     else:
         status = HTTPStatus.OK if reply.replayed else HTTPStatus.CREATED
@@ -129,6 +135,7 @@ def _response(reply: generations.Reply) -> Response:
     return Response(GenerationSerializer(generation).data, status=status, headers=headers)
 
 
+@own_transactions
 class OneGeneration(APIView):
     permission_classes = [IsAuthenticated]
 
@@ -138,6 +145,7 @@ class OneGeneration(APIView):
         return Response(GenerationSerializer(generation).data)
 
 
+@own_transactions
 class Content(APIView):
     permission_classes = [IsAuthenticated]
 

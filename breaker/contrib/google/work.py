@@ -1,15 +1,17 @@
 """What is done under a generation's lock: call Google, then write the outcome under the fence."""
 
+import time
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from breaker.errors import CircuitOpenError
-from locking import Lease, StaleFence
+from locking import Lease, LockError, StaleFence
 
 from . import imagen, veo, vertex
 from .calls import breaker
@@ -29,6 +31,8 @@ EXTENSIONS = {
 }
 OPAQUE = "application/octet-stream"
 
+COMMIT_PAUSE = 0.2  # seconds
+
 
 def refuse_while_open(service: Service, model: str) -> None:
     """Raises CircuitOpenError if the order would be refused now."""
@@ -46,15 +50,14 @@ def _circuit(settings: Settings, service: Service, model: str) -> str:
 
 
 def perform(generation: Generation, lease: Lease) -> None:
-    """Raises GenerationError and CircuitOpenError after writing them down, StaleFence, LockLost."""
+    """Raises GenerationError and CircuitOpenError after writing them down; LockError."""
     if generation.submitted_at:
         # Whoever sent it did not live to hear the answer. It may have been paid for.
         _settle(generation, Status.SUBMISSION_UNKNOWN)
         generation.save_fenced(lease)
         return
     _claim(generation, lease)
-    # However long the claim waited for the database, the call gets the whole lease.
-    lease.extend()
+    _extend(generation, lease)
     try:
         outcome = _call(generation)
     except CircuitOpenError as error:
@@ -105,6 +108,19 @@ def _claim(generation: Generation, lease: Lease) -> None:
     generation.save_fenced(lease)
 
 
+def _extend(generation: Generation, lease: Lease) -> None:
+    """However long the claim waited for the database, the call gets the whole lease."""
+    try:
+        lease.extend()
+    except LockError:
+        # Nothing was sent. Where this cannot be written, the claim stands, as if it had been.
+        with suppress(StaleFence, DatabaseError):
+            generation.status = Status.QUEUED
+            generation.submitted_at = None
+            generation.save_fenced(lease)
+        raise
+
+
 def _call(generation: Generation) -> Outcome:
     prompt, model, parameters = generation.prompt, generation.model, generation.parameters
     match Service(generation.service):
@@ -125,7 +141,7 @@ def _fail(
     generation.error_code, generation.error_detail = error.code, str(error)
     if not unknown:
         generation.submitted_at = None
-    generation.save_fenced(lease)
+    _commit(generation, lease, [])
 
 
 def _settle(generation: Generation, status: Status) -> None:
@@ -157,15 +173,31 @@ def _store(generation: Generation, lease: Lease, outcome: Outcome) -> None:
 
 def _write(generation: Generation, lease: Lease, media: Sequence[Image | Video]) -> None:
     """Bytes first, under names that carry the fence: a stale worker overwrites nobody's."""
-    results = [_saved(generation, lease, n, item) for n, item in enumerate(media)]
-    try:
-        with transaction.atomic():
-            generation.save_fenced(lease)
-            GenerationResult.objects.bulk_create(results)
-    except StaleFence:
-        for result in results:
-            default_storage.delete(result.file.name)
-        raise
+    results = []
+    with ExitStack() as undo:
+        for n, item in enumerate(media):
+            results.append(_saved(generation, lease, n, item))
+            undo.callback(default_storage.delete, results[n].file.name)
+        _commit(generation, lease, results)
+        undo.pop_all()
+
+
+def _commit(generation: Generation, lease: Lease, results: Sequence[GenerationResult]) -> None:
+    """An outcome was paid for: a database that fails is asked again while the lease lasts."""
+    while True:
+        try:
+            with transaction.atomic():
+                generation.save_fenced(lease)
+                # Whether an attempt that failed was committed all the same is not known.
+                generation.results.all().delete()
+                GenerationResult.objects.bulk_create(results)
+        except OperationalError:
+            if lease.remaining <= COMMIT_PAUSE:
+                raise
+            connection.close_if_unusable_or_obsolete()
+            time.sleep(COMMIT_PAUSE)
+        else:
+            return
 
 
 def _saved(generation: Generation, lease: Lease, n: int, item: Image | Video) -> GenerationResult:
