@@ -10,7 +10,7 @@ import os
 import threading
 from dataclasses import dataclass
 from random import uniform
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from . import offload
@@ -48,7 +48,7 @@ class Agent:
 
     def start(self) -> None:
         with self._starting:
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._hook()
                 with self._working:  # or the thread would not find itself yet, and end
                     self._thread = started(self._run, "breaker-agent")
@@ -87,30 +87,37 @@ class Agent:
         offload.reset()
 
     def _run(self) -> None:
-        follower, due = Follower(), Due()
-        while True:
-            with self._working:
-                if self._thread is not threading.current_thread():
-                    return
-                busy = self._work(follower, due)
-            if follower.wait(FLUSH_EVERY if busy else due.poll - monotonic()):
-                due.poll = 0
+        follower, due, mine = Follower(), Due(), True
+        while mine:
+            try:
+                mine = self._turn(follower, due)
+            except Exception:
+                # The thread must outlive whatever befalls it: counts would pile up unwritten.
+                logger.exception("The breaker agent stumbled")
+                follower.hang_up()
+                sleep(FLUSH_EVERY)
+
+    def _turn(self, follower: Follower, due: "Due") -> bool:
+        """Do what is due and wait for more; False if this is no longer the agent's thread."""
+        with self._working:
+            if self._thread is not threading.current_thread():
+                return False
+            busy = self._work(follower, due)
+        # After a flush there may soon be more to write.
+        if follower.wait(FLUSH_EVERY if busy else due.poll - monotonic()):
+            due.poll = 0
+        return True
 
     def _work(self, follower: Follower, due: "Due") -> bool:
-        """Do what is due; whether there were counts to flush, as there may soon be again."""
-        try:
-            busy = self._flush()
-            if monotonic() >= due.renewal:
-                due.renewal = monotonic() + RENEW_EVERY
-                self._renew_trials()
-            if monotonic() >= due.poll:
-                due.poll = monotonic() + POLL_EVERY * uniform(0.9, 1.1)
-                self._refresh(follower)
-            return busy
-        except Exception:
-            # The thread must outlive whatever befalls it: nobody would start it again.
-            logger.exception("The breaker agent stumbled")
-            return True
+        """Do what is due; whether there were counts to flush."""
+        busy = self._flush()
+        if monotonic() >= due.renewal:
+            due.renewal = monotonic() + RENEW_EVERY
+            self._renew_trials()
+        if monotonic() >= due.poll:
+            due.poll = monotonic() + POLL_EVERY * uniform(0.9, 1.1)
+            self._refresh(follower)
+        return busy
 
     def _replicas(self) -> "list[Replica]":
         return list(self._watched.values())

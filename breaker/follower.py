@@ -30,7 +30,7 @@ class Follower:
             return self._compare(shared, names, moved)
         except redis.RedisError as error:
             link.lost(error)
-            self._hang_up()
+            self.hang_up()
             return ()
 
     def wait(self, seconds: float) -> bool:
@@ -39,9 +39,16 @@ class Follower:
             if self._pubsub and self._pubsub.subscribed:
                 return self._hear(self._pubsub, seconds)
         except redis.RedisError:
-            self._hang_up()
+            self.hang_up()
         sleep(max(seconds, 0))
         return False
+
+    def hang_up(self) -> None:
+        """Stop listening until the next look; whatever the connection thinks of that."""
+        pubsub, self._pubsub = self._pubsub, None
+        if pubsub:
+            with suppress(redis.RedisError, OSError):
+                pubsub.close()
 
     def _compare(self, shared: SharedStore, names: Collection[str], moved: bool) -> Collection[str]:
         self._listen(shared)
@@ -68,8 +75,3 @@ class Follower:
         while heard and pubsub.get_message():
             continue
         return heard
-
-    def _hang_up(self) -> None:
-        if self._pubsub:
-            self._pubsub.close()
-        self._pubsub = None

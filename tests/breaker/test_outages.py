@@ -9,6 +9,7 @@ import pytest
 import redis
 from django_redis import get_redis_connection
 from pytest_django.fixtures import Settings
+from redis.client import PubSub
 
 from breaker import CircuitOpenError, get_breaker
 from breaker.agent import agent
@@ -161,6 +162,37 @@ def test_a_process_without_threads_still_breaks(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     assert fail_until_refused(get_breaker("threadless", failure_threshold=2), 2) == 2
+
+
+def strike(death: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> threading.Thread:
+    """Let what nobody foresaw happen to the agent; the thread it befell."""
+    struck: list[threading.Thread] = []
+
+    def die(pubsub: PubSub, **kwargs: object) -> None:
+        struck.append(threading.current_thread())
+        raise death("out of the blue")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PubSub, "get_message", die)
+        get_breaker("watched").call(int)
+        eventually(lambda: struck)
+    return struck[0]
+
+
+def test_the_agent_outlives_the_unforeseen(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    strike(ValueError, monkeypatch)
+    get_breaker("watched").call(int)
+    eventually(lambda: link.shared().load("watched").tally.ok == 2)
+    assert "The breaker agent stumbled" in caplog.text
+
+
+def test_a_dead_agent_is_replaced_at_the_next_new_circuit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda args: None)
+    strike(SystemExit, monkeypatch).join(3)
+    get_breaker("next").call(int)
+    eventually(lambda: link.shared().load("next").tally.ok == 1)
 
 
 def test_a_cache_that_is_not_redis_means_local_circuits(settings: Settings) -> None:
