@@ -60,3 +60,37 @@ def test_the_digest_tells_orders_apart_and_ignores_the_order_of_parameters() -> 
     same = Order(service=Service.VEO, prompt="a", parameters={"resolution": "720p", "seed": 1})
     other = Order(service=Service.VEO, prompt="a", parameters={"resolution": "720p", "seed": 2})
     assert one.digest == same.digest != other.digest
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"service": "imagen", "prompt": 5}, "prompt"),
+        ({"service": "imagen", "prompt": None}, "prompt"),
+        ({"service": 1, "prompt": "x"}, "service"),
+        ({"service": "imagen", "prompt": "x", "model": 4}, "model"),
+    ],
+)
+def test_a_value_of_another_json_type_is_refused(given, field):
+    serializer = OrderSerializer(data=given)
+    assert not serializer.is_valid()
+    assert set(serializer.errors) == {field}
+
+
+@pytest.mark.parametrize(
+    ("service", "parameters"),
+    [
+        ("imagen", {"count": "2"}),
+        ("imagen", {"count": 2.0}),
+        ("imagen", {"count": True}),
+        ("veo", {"generate_audio": "yes"}),
+        ("veo", {"generate_audio": 1}),
+        ("veo", {"duration_seconds": "8"}),
+        ("vertex", {"temperature": "0.5"}),
+        ("vertex", {"temperature": True}),
+    ],
+)
+def test_a_parameter_of_another_json_type_is_refused(service, parameters):
+    serializer = OrderSerializer(data={"service": service, "prompt": "x", "parameters": parameters})
+    assert not serializer.is_valid()
+    assert set(serializer.errors["parameters"]) == set(parameters)

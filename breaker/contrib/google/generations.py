@@ -46,7 +46,7 @@ def order(user_id: Any, key: str, order: Order) -> Reply:
     else:
         created = False
     if generation.request_digest != order.digest:
-        raise IdempotencyKeyReused("The key was used for another request.")
+        raise IdempotencyKeyReused("The Idempotency-Key was used for another request.")
     if generation.settled:
         return Reply(generation, replayed=True)
     if generation.operation:
