@@ -178,7 +178,9 @@ def start_server(stack: ExitStack, host: str, port: int, say: Say) -> Child:
     stack.callback(server.stop)
     stack.callback(server.announce_end, seconds=settings.HEALTH["DRAIN_SECONDS"])
     url = f"http://{host}:{port}/health/ready"
-    server.wait_until(lambda: serves(url), seconds=STARTUP_SECONDS)
+    # The kernel picks a worker for each connection: ask often enough to have met them all.
+    asked = range(8 * settings.WORKERS)
+    server.wait_until(lambda: all(serves(url) for _ in asked), seconds=STARTUP_SECONDS)
     say(f"server      http://{host}:{port} ({settings.WORKERS} processes)")
     return server
 

@@ -105,7 +105,7 @@ def test_a_value_that_cannot_be_is_named(variable: str, value: str) -> None:
 def test_a_data_directory_of_any_name_will_do() -> None:
     directory = scratch() / ("deep " * 20) / "50% #1?"
     running = Product(directory)
-    assert call("GET", f"{running.url}/health/ready").status == 200
+    until(lambda: call("GET", f"{running.url}/health/ready").status == 200)
     assert running.stop() == 0
     assert processes_of(directory) == {}
 
@@ -136,7 +136,7 @@ def test_a_data_directory_in_use_is_named() -> None:
     second = Command(directory)
     assert second.ended() == 1
     assert "in use by another" in second.output
-    assert call("GET", f"{running.url}/health/ready").status == 200
+    until(lambda: call("GET", f"{running.url}/health/ready").status == 200)
     assert running.stop() == 0
 
 
