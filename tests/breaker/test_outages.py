@@ -242,7 +242,8 @@ def test_idle_circuits_cost_one_read_a_second_however_many() -> None:
     client = get_redis_connection("breaker")
     client.config_resetstat()
     time.sleep(2)
-    assert commands(client) <= 4
+    # A read each would be 200; whatever else lives in the process may add a few of its own.
+    assert commands(client) <= 20
 
 
 def test_a_trial_under_way_keeps_its_permit() -> None:
