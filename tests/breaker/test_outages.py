@@ -1,5 +1,8 @@
 """The shared store goes away, comes back, or forgets."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -7,6 +10,7 @@ from typing import Any
 
 import pytest
 import redis
+from django.conf import settings
 from django_redis import get_redis_connection
 from pytest_django.fixtures import Settings
 from redis.client import PubSub
@@ -234,16 +238,35 @@ def test_closed_and_refused_calls_send_no_commands() -> None:
     assert view("refusing").rejected == 10_000
 
 
-def test_idle_circuits_cost_one_read_a_second_however_many() -> None:
-    for number in range(100):
-        get_breaker(f"idle-{number}").call(int)
-    agent.flush()
-    time.sleep(1.2)
-    client = get_redis_connection("breaker")
-    client.config_resetstat()
-    time.sleep(2)
-    # A read each would be 200; whatever else lives in the process may add a few of its own.
-    assert commands(client) <= 20
+IDLE = """
+import django
+django.setup()
+from breaker import get_breaker
+from breaker.agent import agent
+for number in range(100):
+    get_breaker(f"idle-{number}").call(int)
+agent.flush()
+print("idle", flush=True)
+input()
+"""
+
+
+def test_idle_circuits_cost_one_read_a_second_however_many(own_valkey: Valkey) -> None:
+    """In a process and on a server of their own, so that nothing else is counted."""
+    environ = {**os.environ, "REDIS_URL": own_valkey.url, "PYTHONPATH": str(settings.BASE_DIR)}
+    command = [sys.executable, "-c", IDLE]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with (
+        subprocess.Popen(command, env=environ, **pipes) as idle,  # type: ignore[call-overload]
+        redis.Redis(unix_socket_path=str(own_valkey.socket)) as client,
+    ):
+        assert idle.stdout.readline() == "idle\n"
+        time.sleep(1.2)
+        client.config_resetstat()
+        time.sleep(2)
+        counted = commands(client)
+        idle.communicate("\n", timeout=20)
+    assert 1 <= counted <= 4
 
 
 def test_a_trial_under_way_keeps_its_permit() -> None:
