@@ -1,0 +1,26 @@
+"""What happens to locks, told to observers; the sender is always the class ``Lock``.
+
+Receivers run on the thread that did it, those of ``lock_lost`` on the watchdog's or the listener's:
+they must be quick, and what they raise is logged and changes nothing.
+"""
+
+from typing import Any
+
+from django.dispatch import Signal
+
+# lease; waited: seconds
+lock_acquired = Signal(use_caching=True)
+# lease; held_for: seconds
+lock_released = Signal(use_caching=True)
+# lease
+lock_lost = Signal(use_caching=True)
+# name, fence, actor: who did it, reason
+lock_forced = Signal(use_caching=True)
+# name: of the lock the victim gave up, cycle: names of the locks in it
+lock_deadlock = Signal(use_caching=True)
+
+
+def tell(signal: Signal, sender: type, **facts: Any) -> None:
+    """Costs a look when nobody listens."""
+    if signal.receivers:
+        signal.send_robust(sender, **facts)
