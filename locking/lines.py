@@ -19,6 +19,7 @@ from .flows import Run, Settle, Sleep, Step
 logger = logging.getLogger(__name__)
 
 DEMOTED_OR_DEAD = (redis.ConnectionError, redis.exceptions.ReadOnlyError)
+WORTH_A_RETRY = (ConnectionBroken, ScriptMissing)
 
 
 def translated(error: redis.RedisError | TimeoutError) -> LockUnavailable:
@@ -64,6 +65,32 @@ class Line:
             raise translated(error) from error
         except redis.RedisError as error:
             raise translated(error) from error
+
+    def run_many(self, steps: list[Run]) -> list[Any]:
+        """The reply to each, or its LockUnavailable: one send, one deadline, the earliest."""
+        replies = self._pipelined(steps)
+        again = [index for index, reply in enumerate(replies) if isinstance(reply, WORTH_A_RETRY)]
+        if again:
+            retried = self._pipelined([steps[index]._replace(whole=True) for index in again])
+            for index, reply in zip(again, retried, strict=True):
+                replies[index] = reply
+        return replies
+
+    def _pipelined(self, steps: list[Run]) -> list[Any]:
+        until = min((step.until for step in steps if step.until is not None), default=None)
+        replies: list[Any] = []
+        try:
+            connection = self.silent = self.pool.take(_left(until) or self.pool.timeout)
+            packed = b"".join(part for step in steps for part in _packed(step, whole=step.whole))
+            connection.send_packed_command([packed], check_health=False)
+            for _ in steps:
+                replies.append(_reply_or_error(connection, until))
+            self._answered()
+        except redis.RedisError as error:
+            self.hang_up()
+            self.pool.drop_idle()
+            replies += [translated(error)] * (len(steps) - len(replies))
+        return replies
 
     def _impatience(self, step: Run) -> float | None:
         """When to give up, if that is sooner than a connection does by itself."""
@@ -111,6 +138,13 @@ def _left(until: float | None) -> float | None:
 def _read(connection: Any, until: float | None) -> Any:
     timeout = {} if until is None else {"timeout": _left(until)}
     return connection.read_response(disable_decoding=True, disconnect_on_error=False, **timeout)
+
+
+def _reply_or_error(connection: Any, until: float | None) -> Any:
+    try:
+        return _read(connection, until)
+    except redis.ResponseError as error:
+        return translated(error)
 
 
 class AsyncLine:
