@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest -n 2 --cov --cov-report= --cov-fail-under=0
 
-.PHONY: run test check
+.PHONY: run test check bench
 
 run: .venv/installed
 	@exec $(BIN)/python manage.py up
@@ -24,6 +24,9 @@ check: .venv/installed-dev
 	$(BIN)/python manage.py makemigrations --check --dry-run; \
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
 
+bench: .venv/installed-bench
+	@$(BIN)/python -m benchmarks
+
 .venv/installed: requirements.txt
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@echo "installing requirements.txt into .venv"
@@ -34,4 +37,10 @@ check: .venv/installed-dev
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@echo "installing requirements-dev.txt into .venv"
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ .venv/installed
+
+.venv/installed-bench: requirements-bench.txt
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	@echo "installing requirements-bench.txt into .venv"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	@touch $@ .venv/installed
