@@ -40,6 +40,7 @@ CODES = (
     "lock_busy",
     "lock_invalid",
     "lock_lost",
+    "lock_queue_full",
     "lock_unavailable",
     "malformed",
     "method_not_allowed",

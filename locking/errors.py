@@ -3,11 +3,13 @@
 LockError
 ├── LockInvalid      the caller asked for something that cannot be (also ValueError)
 ├── LockBusy         held by another for longer than the caller would wait (also TimeoutError)
+├── LockQueueFull    as many wait for it as may (store-side limit)
 ├── LockLost         the lease ended before the work did
 │   ├── LockExpired      its time ran out
 │   └── LockRevoked      it was taken away before its time
 ├── LockUnavailable  the store does not answer, or refuses: nothing is known about the lock
 └── StaleFence       the database has seen a newer holder
+    └── HolderChanged    whom an operator meant to stop does not hold the lock any more
 """
 
 from .holders import Holder
@@ -55,6 +57,17 @@ class LockBusy(LockError, TimeoutError):
         self.retry_after = retry_after
 
 
+class LockQueueFull(LockError):
+    status = 503
+    code = "lock_queue_full"
+    retry_after = 1.0
+    message = "Too many wait for lock “{name}” already."
+
+    def __init__(self, name: str = "", *, limit: int = 0) -> None:
+        super().__init__(name)
+        self.limit = limit
+
+
 class LockLost(LockError):
     status = 409
     code = "lock_lost"
@@ -99,3 +112,9 @@ class StaleFence(LockError):
         super().__init__(name)
         self.fence = fence
         self.stored = stored
+
+
+class HolderChanged(StaleFence):
+    """``fence`` is the one that was meant."""
+
+    message = "Lock “{name}” is not held under that fence."
