@@ -9,12 +9,16 @@ from .durations import Duration
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """``cache`` is the alias of a django-redis cache whose server keeps the locks."""
+    """``cache`` is the alias of a django-redis cache whose server keeps the locks.
+
+    ``queue_limit`` is how many may wait for one lock.
+    """
 
     cache: str = "default"
     prefix: str = "lock"
     lease: Duration = 30
     wait: Duration | None = 10
+    queue_limit: int = 10_000
 
 
 def conf() -> Settings:

@@ -3,22 +3,23 @@
 What goes wrong is thrown into the flow, a cancellation and an interrupt too.
 """
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from . import connections
-from .flows import Flow
+from .flows import Await, Flow, Listen, Run, Settle, Step
 from .lines import AsyncLine, Line
+from .waiting import AsyncWaiter, Seat, Waiter
 
 T = TypeVar("T")
 
 
 def drive(flow: Flow[T], alias: str) -> T:
-    line = Line(connections.pool(alias))
+    line, seat = Line(connections.pool(alias)), Seat(alias, Waiter)
     try:
         step = next(flow)
         while True:
             try:
-                reply = line.perform(step)
+                reply = _perform(step, line, seat)
             except BaseException as error:
                 step = flow.throw(error)
             else:
@@ -26,16 +27,32 @@ def drive(flow: Flow[T], alias: str) -> T:
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
     finally:
+        seat.leave()
         line.hang_up()
 
 
+def _perform(step: Step, line: Line, seat: Seat[Waiter]) -> Any:
+    match step:
+        case Run():
+            return line.run(step)
+        case Listen():
+            if seat.take(step):
+                seat.waiter.wait(step.seconds)
+            return seat.news
+        case Await():
+            seat.waiter.wait(step.seconds)
+            return seat.news
+        case Settle():
+            return line.settle(step)
+
+
 async def adrive(flow: Flow[T], alias: str) -> T:
-    line = AsyncLine(await connections.async_pool(alias))
+    line, seat = AsyncLine(await connections.async_pool(alias)), Seat(alias, AsyncWaiter)
     try:
         step = next(flow)
         while True:
             try:
-                reply = await line.perform(step)
+                reply = await _aperform(step, line, seat)
             except GeneratorExit:
                 raise
             except BaseException as error:
@@ -45,4 +62,20 @@ async def adrive(flow: Flow[T], alias: str) -> T:
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
     finally:
+        seat.leave()
         await line.hang_up()
+
+
+async def _aperform(step: Step, line: AsyncLine, seat: Seat[AsyncWaiter]) -> Any:
+    match step:
+        case Run():
+            return await line.run(step)
+        case Listen():
+            if seat.take(step):
+                await seat.waiter.wait(step.seconds)
+            return seat.news
+        case Await():
+            await seat.waiter.wait(step.seconds)
+            return seat.news
+        case Settle():
+            return await line.settle(step)

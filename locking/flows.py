@@ -6,20 +6,35 @@ without a socket: also what to do about a call that may or may not have landed.
 """
 
 from collections.abc import Callable, Generator
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from enum import IntEnum
+from math import inf
+from typing import Any, NamedTuple, TypeVar
 
 from . import holders, scripts
 from .clock import Clock
-from .errors import ConnectionBroken, LockBusy, LockUnavailable, ScriptMissing
+from .errors import ConnectionBroken, LockBusy, LockQueueFull, LockUnavailable, ScriptMissing
+from .holders import Holder
 from .scripts import Script
 
 T = TypeVar("T")
 
 # Kept back from a wait, so that giving up politely does not outlast it.
 FAREWELL = 0.1
-# A waiter that has not asked for so long is dead to the others.
-WAITER_LIFE_MS = 15_000
-FIRST_PAUSE, LONGEST_PAUSE = 0.002, 0.05
+# A waiter that has not asked for so long is dead to the others; a live one asks this often, in
+# case the news of its turn was lost.
+WAITER_LIFE, SAFETY_POLL = 15.0, 5.0
+# The same for a waiter that no news can reach.
+POLLER_LIFE, POLL = 1.0, 0.05
+# After the end of a lease its first waiter asks, and the others a little later, one by one.
+EXPIRY_GRACE, STAGGER = 0.002, 0.01
+
+
+class News(IntEnum):
+    """How a waiter is going to learn that it is its turn."""
+
+    NONE = 0
+    PUSHED = 1
+    POLLED = 2
 
 
 class Run(NamedTuple):
@@ -41,11 +56,23 @@ class Settle(NamedTuple):
     patience: float = FAREWELL
 
 
-class Sleep(NamedTuple):
+class Listen(NamedTuple):
+    """Wake the flow when the store has news for ``token``; replies with News.
+
+    Without ``seconds`` only if somebody listens already, otherwise taking so long to begin.
+    """
+
+    token: str
+    seconds: float = 0.0
+
+
+class Await(NamedTuple):
+    """Sleep until there is news, or so long. Replies with News, which a lost connection changes."""
+
     seconds: float
 
 
-Step = Run | Settle | Sleep
+Step = Run | Settle | Listen | Await
 Flow = Generator[Step, Any, T]
 
 
@@ -57,14 +84,29 @@ class Attempt(NamedTuple):
     token: str
     lease: float
     wait: float | None
+    fair: bool
+    channel: str
+    most_waiting: int
     actor: str
     meta: str
     floor: int
 
 
 class Grant(NamedTuple):
+    """``deadline`` by the local clock, ``waited`` in seconds."""
+
     fence: int
     deadline: float
+    waited: float
+
+
+class Standing(NamedTuple):
+    """What the store told a waiter; ``ttl`` is in seconds, ``ticket`` its seniority."""
+
+    ttl: float
+    holder: Holder | None
+    position: int
+    ticket: int
 
 
 def deadline(sent: float, lease: float) -> float:
@@ -92,59 +134,75 @@ def ask(run: Run) -> Flow[Any]:
 def acquire(attempt: Attempt, *, clock: Clock, random: Callable[[], float]) -> Flow[Grant]:
     started = clock()
     until = None if attempt.wait is None else started + attempt.wait
-    enrolled = unanswered = False
-    pause = FIRST_PAUSE
+    news, ticket, unanswered, waiting = News.NONE, 0, False, False
     try:
+        if attempt.wait != 0:
+            news = yield Listen(attempt.token)
         while True:
             sent, unanswered = clock(), True
-            reply = yield from ask(_asking(attempt, enrolled, _reply_by(until, sent)))
+            by = _reply_by(until, sent, once=attempt.wait == 0)
+            reply = yield from ask(_asking(attempt, news, ticket, by))
             unanswered = False
             if reply[0] == 1:
-                return Grant(reply[1], deadline(sent, attempt.lease))
-            left = None if until is None else until - clock()
-            if left is not None and left <= 0:
-                _raise_busy(attempt, reply)
-            yield Sleep(_pause(pause, random(), ttl=reply[1] / 1000, left=left))
-            enrolled, pause = True, min(pause * 2, LONGEST_PAUSE)
+                return Grant(reply[1], deadline(sent, attempt.lease), clock() - started)
+            waiting = reply[0] == 0 and news != News.NONE
+            found = _standing(attempt, reply)
+            left = inf if until is None else until - clock()
+            if left <= 0:
+                raise LockBusy(attempt.name, holder=found.holder, retry_after=found.ttl)
+            if news is News.NONE:
+                news = yield Listen(attempt.token, min(left, SAFETY_POLL))
+            else:
+                ticket = found.ticket
+                news = yield Await(min(_patience(found, news, random()), left))
     except GeneratorExit:
         raise
     except BaseException:
-        if enrolled or unanswered:
+        if waiting or unanswered:
             yield Settle(scripts.ABANDON, attempt.keys, (attempt.token, int(unanswered)))
         raise
 
 
-def _asking(attempt: Attempt, enrol: bool, until: float | None) -> Run:
+def _asking(attempt: Attempt, news: News, ticket: int, until: float | None) -> Run:
+    life = POLLER_LIFE if news is News.POLLED else WAITER_LIFE
     return Run(
         scripts.ACQUIRE,
         attempt.keys,
         (
             attempt.token,
             milliseconds(attempt.lease),
-            int(enrol),
-            WAITER_LIFE_MS,
+            int(news),
+            attempt.channel,
+            milliseconds(life),
+            int(attempt.fair),
+            attempt.most_waiting,
+            ticket,
+            attempt.floor,
             attempt.actor,
             attempt.meta,
-            attempt.floor,
         ),
         until,
     )
 
 
-def _reply_by(until: float | None, now: float) -> float | None:
+def _reply_by(until: float | None, now: float, *, once: bool) -> float | None:
     """A wait that is nearly over still allows one honest round trip."""
-    return None if until is None or until <= now else max(until - FAREWELL, now + FAREWELL)
+    return None if until is None or once else max(until - FAREWELL, now + FAREWELL)
 
 
-def _pause(pause: float, random: float, *, ttl: float, left: float | None) -> float:
-    """Jittered, no longer than the caller waits, and awake when the holder's lease runs out."""
-    jittered = pause * (0.5 + random / 2)
-    return min(jittered, ttl + 0.002, *([] if left is None else [left]))
+def _standing(attempt: Attempt, reply: list[Any]) -> Standing:
+    if reply[0] == -1:
+        raise LockQueueFull(attempt.name, limit=attempt.most_waiting)
+    _, ttl, fence, held_for, actor, meta, position, ticket = reply
+    holder = holders.parse(fence, held_for, actor, meta) if fence else None
+    return Standing(max(ttl, 0) / 1000, holder, position, ticket)
 
 
-def _raise_busy(attempt: Attempt, reply: list[Any]) -> NoReturn:
-    _, ttl, *holder = reply
-    raise LockBusy(attempt.name, holder=holders.parse(*holder), retry_after=max(ttl, 0) / 1000)
+def _patience(found: Standing, news: News, random: float) -> float:
+    """How long to sleep without news; until the holder's lease runs out at the latest."""
+    if news is News.POLLED:
+        return min(POLL * (0.5 + random / 2), found.ttl + EXPIRY_GRACE)
+    return min(SAFETY_POLL, found.ttl + EXPIRY_GRACE + STAGGER * found.position)
 
 
 def extend(
@@ -157,16 +215,24 @@ def extend(
     return deadline(sent, lease) if held else None
 
 
-def release(keys: tuple[str, ...], token: str) -> Flow[bool]:
-    """Whether the token held the lock until this."""
+def release(keys: tuple[str, ...], token: str, *, at_least: float = 0.0) -> Flow[bool]:
+    """Whether the token held the lock until this; ``at_least`` seconds since its grant."""
+    args = token, milliseconds(at_least) if at_least else 0
     try:
-        held = yield from ask(Run(scripts.RELEASE, keys, (token,)))
+        held, more = yield from ask(Run(scripts.RELEASE, keys, args))
+        while more:
+            _, more = yield from ask(Run(scripts.RELEASE, keys, args))
     except (GeneratorExit, LockUnavailable):
         raise  # if it was sent, the store will still do it when it can
     except BaseException:
-        yield Settle(scripts.RELEASE, keys, (token,))
+        yield Settle(scripts.RELEASE, keys, args)
         raise
     return bool(held)
+
+
+def declining(keys: tuple[str, ...], token: str) -> Run:
+    """Passes on a lock that was handed to a token for which nobody waits any more."""
+    return Run(scripts.ABANDON, keys, (token, 2))
 
 
 def milliseconds(seconds: float) -> int:

@@ -5,7 +5,6 @@ This is the one place that knows redis-py's errors; they become ``LockUnavailabl
 
 import asyncio
 import logging
-import time
 from typing import Any
 
 import hiredis
@@ -14,7 +13,7 @@ from redis.exceptions import NoScriptError
 
 from . import clock, connections
 from .errors import ConnectionBroken, LockUnavailable, ScriptMissing
-from .flows import Run, Settle, Sleep, Step
+from .flows import Run, Settle
 
 logger = logging.getLogger(__name__)
 
@@ -45,15 +44,6 @@ class Line:
     def __init__(self, pool: connections.Pool) -> None:
         self.pool = pool
         self.silent: Any = None
-
-    def perform(self, step: Step) -> Any:
-        match step:
-            case Run():
-                return self.run(step)
-            case Settle():
-                return self.settle(step)
-            case Sleep():
-                return time.sleep(step.seconds)
 
     def run(self, step: Run) -> Any:
         until = self._impatience(step)
@@ -153,15 +143,6 @@ class AsyncLine:
     def __init__(self, pool: connections.AsyncPool) -> None:
         self.pool = pool
         self.silent: Any = None
-
-    async def perform(self, step: Step) -> Any:
-        match step:
-            case Run():
-                return await self.run(step)
-            case Settle():
-                return await self.settle(step)
-            case Sleep():
-                return await asyncio.sleep(step.seconds)
 
     async def run(self, step: Run) -> Any:
         left = self.pool.timeout

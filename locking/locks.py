@@ -10,7 +10,7 @@ from threading import get_ident
 from types import EllipsisType, TracebackType
 from typing import Any
 
-from . import clock, durations, flows, holders, names
+from . import clock, durations, flows, holders, names, waiting
 from .conf import conf
 from .drivers import adrive, drive
 from .durations import Duration
@@ -27,6 +27,7 @@ def lock(
     *,
     lease: Duration | EllipsisType = ...,
     wait: Duration | EllipsisType | None = ...,
+    fair: bool = True,
     meta: Mapping[str, Any] | None = None,
     floor: int = 0,
 ) -> "Lock":
@@ -34,7 +35,7 @@ def lock(
 
     ``lease``: seconds until it frees itself. ``wait``: seconds to wait for it; 0 tries once, None
     waits for ever. Left out, both come from the settings. ``meta``: told to those who find the lock
-    busy. ``floor``: the fence will be higher than this.
+    busy. ``floor``: the fence will be higher than this. ``fair=False`` may overtake those who wait.
     """
     settings = conf()
     name = names.canonical(name)
@@ -42,8 +43,10 @@ def lock(
         name=name,
         lease=durations.lease_seconds(settings.lease if lease is ... else lease),
         wait=durations.wait_seconds(settings.wait if wait is ... else wait),
+        fair=fair,
         meta=_text(meta),
         floor=_checked(floor),
+        most_waiting=settings.queue_limit,
         alias=settings.cache,
         keys=names.keys(settings.prefix, name),
     )
@@ -72,8 +75,10 @@ class Lock:
     name: str
     lease: float
     wait: float | None
+    fair: bool
     meta: str
     floor: int
+    most_waiting: int
     alias: str
     keys: tuple[str, ...]
     # Leases of the ``with`` blocks now open, by thread or task: several may share one Lock.
@@ -102,23 +107,26 @@ class Lock:
             return None
 
     def _acquire(self, wait: float | None) -> Lease:
-        attempt = self._attempt(wait)
+        attempt = self._attempt(wait, holders.actor())
         grant = drive(flows.acquire(attempt, clock=clock.now, random=random.random), self.alias)
         return self._lease(attempt, grant)
 
     async def _aacquire(self, wait: float | None) -> Lease:
-        attempt = self._attempt(wait)
+        attempt = self._attempt(wait, holders.task_actor())
         flow = flows.acquire(attempt, clock=clock.now, random=random.random)
         return self._lease(attempt, await adrive(flow, self.alias))
 
-    def _attempt(self, wait: float | None) -> flows.Attempt:
+    def _attempt(self, wait: float | None, actor: str) -> flows.Attempt:
         return flows.Attempt(
             name=self.name,
             keys=self.keys,
             token=os.urandom(16).hex(),
             lease=self.lease,
             wait=wait,
-            actor=holders.actor(),
+            fair=self.fair,
+            channel=waiting.listener(self.alias).channel,
+            most_waiting=self.most_waiting,
+            actor=actor,
             meta=self.meta,
             floor=self.floor,
         )

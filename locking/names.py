@@ -30,7 +30,16 @@ def canonical(name: str) -> str:
 def keys(prefix: str, name: str) -> tuple[str, ...]:
     """Holder, queue, waiters' records, memory; and the index of all locks held."""
     stem = f"{prefix}:{{{quote(name, safe=_SAFE)}}}:"
-    return f"{stem}l", f"{stem}q", f"{stem}w", f"{stem}s", index(prefix)
+    return *_four(stem), index(prefix)
+
+
+def keys_of(holder_key: str) -> tuple[str, ...]:
+    """The keys of one lock, without the index."""
+    return _four(holder_key[:-1])
+
+
+def _four(stem: str) -> tuple[str, ...]:
+    return f"{stem}l", f"{stem}q", f"{stem}w", f"{stem}s"
 
 
 def index(prefix: str) -> str:

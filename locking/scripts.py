@@ -12,14 +12,18 @@ class Script:
     sha: str
 
 
-def _load(name: str) -> Script:
-    source = files(__package__).joinpath("lua", f"{name}.lua").read_text("utf-8")
+def _load(*names: str) -> Script:
+    """The script of the last name; those before it are its preludes."""
+    folder = files(__package__).joinpath("lua")
+    source = "\n".join(folder.joinpath(f"{name}.lua").read_text("utf-8") for name in names)
     # EVALSHA names a script by this digest; nothing depends on its strength.
-    return Script(name, source, sha1(source.encode(), usedforsecurity=False).hexdigest())
+    return Script(names[-1], source, sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-ACQUIRE = _load("acquire")
+ACQUIRE = _load("handoff", "acquire")
 EXTEND = _load("extend")
-RELEASE = _load("release")
-ABANDON = _load("abandon")
+RELEASE = _load("handoff", "release")
+ABANDON = _load("handoff", "abandon")
 INSPECT = _load("inspect")
+HELD = _load("held")
+FORCE = _load("handoff", "force")

@@ -2,7 +2,7 @@
 -- KEYS   holder, queue, records, memory, [index]
 -- ARGV   token, lease ms
 -- Reply  1 done | 0 not held by this token
-local holder, index = KEYS[1], KEYS[5]
+local holder, memory, index = KEYS[1], KEYS[4], KEYS[5]
 local token, lease = ARGV[1], tonumber(ARGV[2])
 if redis.call('HGET', holder, 'tok') ~= token then
   return 0
@@ -15,5 +15,5 @@ if redis.call('PTTL', holder) < lease then
     redis.call('ZADD', index, string.format('%.0f', expiry), holder)
   end
 end
-redis.call('PEXPIRE', KEYS[4], 604800000)
+redis.call('PEXPIRE', memory, 604800000)
 return 1

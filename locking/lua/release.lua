@@ -1,23 +1,40 @@
--- Free the lock if this token holds it.
+-- Free the lock if this token holds it, and hand it on.
 -- KEYS   holder, queue, records, memory, [index]
--- ARGV   token
--- Reply  1 released | 2 released before by this token | 0 not held by this token
-local holder, memory, index = KEYS[1], KEYS[4], KEYS[5]
-local token = ARGV[1]
-local held = redis.call('HGET', holder, 'tok') == token
+-- ARGV   token, hold at least ms since the grant
+-- Reply  {1 released | 2 released before by this token | 0 not held by this token, more}
+--        more = 1: dead waiters are left to skip, so ask again
+local token, least = ARGV[1], tonumber(ARGV[2])
+local current = call('HGET', holder, 'tok')
+local held, cooling = current == token, false
+
 if held then
+  local now = least > 0 and microseconds()
+  local left = now and least - (now - call('HGET', holder, 'at')) / 1000
+  cooling = now and left > 0
   -- First of all writes, because a full server refuses a script only until its first write.
-  redis.call('DEL', holder)
+  if cooling then
+    call('PEXPIRE', holder, math.ceil(left))
+    call('HSET', holder, 'tok', '-')
+    list_expiry(now, left)
+  else
+    call('DEL', holder)
+    if index then
+      call('ZREM', index, holder)
+    end
+  end
 end
-local released = redis.call('HGET', memory, 'r')
-if not held then
-  return released and string.find(released, token, 1, true) and 2 or 0
+
+local answer = 1
+local released = call('HGET', memory, 'r')
+if held then
+  call('HSET', memory, 'r', string.sub(token .. (released or ''), 1, 8 * #token))
+  if not released then
+    call('PEXPIRE', memory, MEMORY_MS)
+  end
+else
+  answer = released and string.find(released, token, 1, true) and 2 or 0
 end
-redis.call('HSET', memory, 'r', string.sub(token .. (released or ''), 1, 8 * #token))
-if not released then
-  redis.call('PEXPIRE', memory, 604800000)
-end
-if index then
-  redis.call('ZREM', index, holder)
-end
-return 1
+
+local free = (held or not current) and not cooling
+local more = free and call('EXISTS', queue) == 1 and hand_off(microseconds()) == 'more'
+return {answer, more and 1 or 0}

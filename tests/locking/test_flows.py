@@ -4,22 +4,23 @@ from itertools import count
 
 import pytest
 
-from locking import LockBusy, LockUnavailable, flows, scripts
+from locking import LockBusy, LockQueueFull, LockUnavailable, flows, scripts
 from locking.errors import ConnectionBroken, ScriptMissing
-from locking.flows import Attempt, Grant, Run, Settle, Sleep
+from locking.flows import Attempt, Await, Grant, Listen, News, Run, Settle
 
 KEYS = ("l", "q", "w", "s", "idx")
-HELD = [0, 5000, 41, 1_500_000, b"host:7:8", b'{"job":1}']
+HELD = [0, 5000, 41, 1_500_000, b"host:7:8:u", b'{"job":1}', 0, 77]
 
 
 def attempt(wait):
     return Attempt(
-        name="n", keys=KEYS, token="tok", lease=10.0, wait=wait, actor="a:1:1", meta="", floor=0
-    )
+        name="n", keys=KEYS, token="tok", lease=10.0, wait=wait, fair=True, channel="c",
+        most_waiting=100, actor="a:1:1:u", meta="", floor=0,
+    )  # fmt: skip
 
 
-def acquiring(wait=5.0, *, times=(0.0,), random=0.5):
-    """The flow, begun; its clock shows ``times`` and then the last of them for ever."""
+def acquiring(wait=5.0, *, times=(0.0,), random=0.5, news=News.NONE):
+    """The flow up to its first call; its clock shows ``times`` and then the last for ever."""
     ticks = iter(times)
     last = [0.0]
 
@@ -28,7 +29,17 @@ def acquiring(wait=5.0, *, times=(0.0,), random=0.5):
         return last[0]
 
     flow = flows.acquire(attempt(wait), clock=clock, random=lambda: random)
-    return flow, next(flow)
+    step = next(flow)
+    if wait != 0:
+        assert step == Listen("tok")
+        step = flow.send(news)
+    return flow, step
+
+
+def waiting(news=News.PUSHED, **options):
+    """The flow in line and asleep, and its sleep."""
+    flow, _ = acquiring(news=news, **options)
+    return flow, flow.send(HELD)
 
 
 def result(flow, reply):
@@ -39,42 +50,62 @@ def result(flow, reply):
 
 def test_a_grant_is_trusted_from_before_it_was_asked_for_and_a_little_shorter():
     flow, _ = acquiring(times=(99.0, 100.0, 107.0))
-    assert result(flow, [1, 42]) == Grant(fence=42, deadline=100.0 + 9.9 - 0.002)
+    assert result(flow, [1, 42]) == Grant(fence=42, deadline=100.0 + 9.9 - 0.002, waited=8.0)
 
 
-def test_the_first_call_does_not_enrol_and_the_next_ones_do():
+def test_the_first_call_joins_the_queue_when_the_process_listens_already():
+    _, first = acquiring(news=News.PUSHED)
+    assert first.args == ("tok", 10_000, 1, "c", 15_000, 1, 100, 0, 0, "a:1:1:u", "")
+
+
+def test_the_first_call_of_a_process_that_does_not_listen_only_asks_and_the_next_joins():
     flow, first = acquiring()
-    assert first.args == ("tok", 10_000, 0, 15_000, "a:1:1", "", 0)
-    assert isinstance(flow.send(HELD), Sleep)
-    assert flow.send(None).args[2] == 1
+    assert first.args[2] == 0
+    assert flow.send(HELD) == Listen("tok", 5.0)
+    assert flow.send(News.PUSHED).args[2] == 1
 
 
-def test_pauses_grow_to_their_limit():
-    flow, _ = acquiring(random=1.0)
-    pauses = []
-    for _ in range(8):
-        pauses.append(flow.send(HELD).seconds)
-        flow.send(None)
-    assert pauses == [0.002, 0.004, 0.008, 0.016, 0.032, 0.05, 0.05, 0.05]
+def test_beginning_to_listen_takes_no_longer_than_the_wait():
+    flow, _ = acquiring(wait=2.0)
+    assert flow.send(HELD) == Listen("tok", 2.0)
 
 
-def test_a_pause_ends_when_the_holder_runs_out_of_time():
-    flow, _ = acquiring(random=1.0)
-    for _ in range(8):
-        flow.send(HELD)
-        flow.send(None)
-    assert flow.send([0, 10, *HELD[2:]]).seconds == pytest.approx(0.012)
+def test_a_waiter_keeps_its_seniority():
+    flow, _ = waiting()
+    assert flow.send(News.PUSHED).args[7] == 77
 
 
-def test_a_pause_ends_when_the_caller_gives_up():
-    flow, _ = acquiring(wait=1.0, times=(0.0, 0.0, 0.9995), random=1.0)
-    assert flow.send(HELD).seconds == pytest.approx(0.0005)
+def test_a_waiter_whose_connection_is_lost_polls_until_it_is_back():
+    flow, _ = waiting()
+    assert flow.send(News.POLLED).args[2:5] == (2, "c", 1_000)
+    assert flow.send(HELD).seconds == pytest.approx(0.05 * 0.75)
+    assert flow.send(News.PUSHED).args[2] == 1
+
+
+@pytest.mark.parametrize(
+    ("ttl", "position", "seconds"),
+    [(60_000, 0, 5.0), (5_000, 0, 5.0), (1_000, 0, 1.002), (1_000, 7, 1.072), (-2, 0, 0.002)],
+)
+def test_a_waiter_sleeps_until_the_lease_ends_and_a_little_longer_the_later_its_turn(
+    ttl, position, seconds
+):
+    flow, _ = acquiring(wait=None, news=News.PUSHED)
+    assert flow.send([0, ttl, *HELD[2:6], position, 77]) == Await(pytest.approx(seconds))
+
+
+def test_a_poller_does_not_sleep_past_the_end_of_the_lease():
+    flow, _ = acquiring(news=News.POLLED)
+    assert flow.send([0, 10, *HELD[2:]]) == Await(pytest.approx(0.012))
+
+
+def test_a_sleep_ends_when_the_caller_gives_up():
+    flow, _ = acquiring(wait=1.0, times=(0.0, 0.0, 0.9995), news=News.PUSHED)
+    assert flow.send(HELD) == Await(pytest.approx(0.0005))
 
 
 def test_a_lock_that_stays_held_is_busy_when_the_wait_is_over_and_leaves_the_queue():
-    flow, _ = acquiring(wait=1.0, times=(0.0, 0.0, 0.5, 0.9, 1.0))
-    flow.send(HELD)
-    flow.send(None)
+    flow, _ = waiting(wait=1.0, times=(0.0, 0.0, 0.5, 0.9, 1.0))
+    flow.send(News.PUSHED)
     assert flow.send(HELD) == Settle(scripts.ABANDON, KEYS, ("tok", 0))
     with pytest.raises(LockBusy) as busy:
         flow.send(None)
@@ -88,17 +119,38 @@ def test_one_try_that_finds_the_lock_held_costs_one_round_trip():
         flow.send(HELD)
 
 
+def test_a_lock_that_is_free_but_not_ours_is_busy_without_a_holder():
+    flow, _ = acquiring(wait=0.0)
+    with pytest.raises(LockBusy) as busy:
+        flow.send([0, -2, 0, 0, b"", b"", -1, 0])
+    assert (busy.value.holder, busy.value.retry_after) == (None, 0.0)
+
+
+def test_a_full_queue_is_told_with_its_limit():
+    flow, _ = acquiring(news=News.PUSHED)
+    with pytest.raises(LockQueueFull) as full:
+        flow.send([-1])
+    assert full.value.limit == 100
+
+
 def test_a_wait_without_end_goes_on():
-    flow, run = acquiring(wait=None, times=count(step=1_000_000.0))
+    flow, run = acquiring(wait=None, times=count(step=1_000_000.0), news=News.PUSHED)
     assert run.until is None
     for _ in range(3):
-        assert isinstance(flow.send(HELD), Sleep)
-        assert isinstance(flow.send(None), Run)
+        assert isinstance(flow.send(HELD), Await)
+        assert isinstance(flow.send(News.PUSHED), Run)
 
 
 @pytest.mark.parametrize(
     ("wait", "now", "until"),
-    [(None, 0.0, None), (0.0, 0.0, None), (5.0, 0.0, 4.9), (5.0, 4.95, 5.05), (0.05, 0.0, 0.1)],
+    [
+        (None, 0.0, None),
+        (0.0, 0.0, None),
+        (5.0, 0.0, 4.9),
+        (5.0, 4.95, 5.05),
+        (5.0, 6.0, 6.1),
+        (0.05, 0.0, 0.1),
+    ],
 )
 def test_a_call_ends_with_the_wait_but_gets_one_honest_round_trip(wait, now, until):
     _, run = acquiring(wait=wait, times=(0.0, now))
@@ -113,18 +165,15 @@ def test_a_call_without_reply_is_abandoned_as_one_that_may_still_land(error):
         flow.send(None)
 
 
-def test_an_interrupted_first_sleep_has_nothing_to_undo():
+def test_interrupted_before_it_joined_the_queue_it_has_nothing_to_undo():
     flow, _ = acquiring()
     flow.send(HELD)
     with pytest.raises(KeyboardInterrupt):
         flow.throw(KeyboardInterrupt())
 
 
-def test_an_interrupted_later_sleep_leaves_the_queue():
-    flow, _ = acquiring()
-    flow.send(HELD)
-    flow.send(None)
-    flow.send(HELD)
+def test_an_interrupted_sleep_leaves_the_queue():
+    flow, _ = waiting()
     assert flow.throw(KeyboardInterrupt()) == Settle(scripts.ABANDON, KEYS, ("tok", 0))
 
 
@@ -169,13 +218,25 @@ def test_extending_tells_the_new_deadline_or_that_there_is_none(reply, deadline)
 def test_releasing_tells_whether_the_lock_was_held_until_then(reply, held):
     flow = flows.release(KEYS, "tok")
     next(flow)
-    assert result(flow, reply) is held
+    assert result(flow, [reply, 0]) is held
+
+
+def test_releasing_goes_on_while_dead_waiters_are_to_be_skipped():
+    flow = flows.release(KEYS, "tok")
+    run = next(flow)
+    assert flow.send([1, 1]) == run
+    assert result(flow, [2, 0]) is True
+
+
+def test_a_release_may_ask_for_the_lock_to_stay_held_a_little():
+    flow = flows.release(KEYS, "tok", at_least=1.5)
+    assert next(flow).args == ("tok", 1500)
 
 
 def test_a_release_interrupted_is_said_again():
     flow = flows.release(KEYS, "tok")
     next(flow)
-    assert flow.throw(KeyboardInterrupt()) == Settle(scripts.RELEASE, KEYS, ("tok",))
+    assert flow.throw(KeyboardInterrupt()) == Settle(scripts.RELEASE, KEYS, ("tok", 0))
 
 
 def test_a_release_without_reply_is_left_to_the_store():

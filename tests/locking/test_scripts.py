@@ -25,8 +25,32 @@ def token() -> str:
     return secrets.token_hex(16)
 
 
-def acquire(run, tok, *, lease=30_000, enrol=0, life=15_000, meta="", floor=0):
-    return run(scripts.ACQUIRE, tok, lease, enrol, life, "host:1:2", meta, floor)
+def asking(
+    tok, *, lease=30_000, enrol=0, life=15_000, fair=1, most=100, ticket=0, floor=0, meta=""
+):
+    return tok, lease, enrol, "chan", life, fair, most, ticket, floor, "host:1:2:u", meta
+
+
+def acquire(run, tok, **options):
+    return run(scripts.ACQUIRE, *asking(tok, **options))
+
+
+def release(run, tok, at_least=0):
+    return run(scripts.RELEASE, tok, at_least)
+
+
+@pytest.fixture
+def news(store):
+    """What the process of these waiters hears."""
+    with store.pubsub(ignore_subscribe_messages=True) as pubsub:
+        pubsub.subscribe("chan")
+        pubsub.get_message(timeout=1)
+
+        def heard():
+            message = pubsub.get_message(timeout=1)
+            return message and message["data"].decode()
+
+        yield heard
 
 
 def test_a_free_lock_is_granted_with_a_fence_of_the_servers_clock(run, store):
@@ -46,8 +70,9 @@ def test_asking_again_with_the_same_token_repeats_the_grant_with_its_full_time(r
 
 def test_a_held_lock_tells_who_has_it(run):
     _, fence = acquire(run, token(), meta='{"job":1}')
-    busy, ttl, held_fence, held_for, actor, meta = acquire(run, token())
-    assert (busy, held_fence, actor, meta) == (0, fence, b"host:1:2", b'{"job":1}')
+    busy, ttl, held_fence, held_for, actor, meta, *place = acquire(run, token())
+    assert (busy, held_fence, actor, meta) == (0, fence, b"host:1:2:u", b'{"job":1}')
+    assert place == [-1, 0]
     assert 29_000 < ttl <= 30_000
     assert 0 <= held_for < 1_000_000
 
@@ -57,7 +82,7 @@ def test_fences_rise_with_every_grant_also_when_all_is_forgotten(run, store):
     for n in range(300):
         tok = token()
         fences.append(acquire(run, tok)[1])
-        run(scripts.RELEASE, tok)
+        release(run, tok)
         if n == 150:
             store.flushall()
     assert fences == sorted(set(fences))
@@ -83,8 +108,8 @@ def test_large_fences_keep_all_their_digits(run, store):
 def test_only_the_holder_releases(run, store):
     tok = token()
     acquire(run, tok)
-    assert run(scripts.RELEASE, token()) == 0
-    assert run(scripts.RELEASE, tok) == 1
+    assert release(run, token()) == [0, 0]
+    assert release(run, tok) == [1, 0]
     assert not store.exists(HOLDER)
     assert store.zcard(INDEX) == 0
 
@@ -93,8 +118,8 @@ def test_releasing_again_is_recognised_among_the_last_eight(run):
     tokens = [token() for _ in range(9)]
     for tok in tokens:
         acquire(run, tok)
-        run(scripts.RELEASE, tok)
-    assert [run(scripts.RELEASE, tok) for tok in tokens] == [0] + [2] * 8
+        release(run, tok)
+    assert [release(run, tok)[0] for tok in tokens] == [0] + [2] * 8
 
 
 def test_extending_lengthens_and_never_shortens(run, store):
@@ -134,17 +159,23 @@ def test_a_call_that_arrives_after_its_token_was_given_up_leaves_no_orphan(run, 
     tok = token()
     if farewell is scripts.RELEASE:
         acquire(run, tok)
-    run(farewell, tok, *([1] if farewell is scripts.ABANDON else []))
+    run(farewell, tok, 1 if farewell is scripts.ABANDON else 0)
+    for enrol in (0, 1):
+        with pytest.raises(redis.ResponseError, match="released or abandoned before"):
+            acquire(run, tok, enrol=enrol)
+    assert not store.exists(HOLDER, QUEUE)
+    other = token()
+    acquire(run, other)
     with pytest.raises(redis.ResponseError, match="released or abandoned before"):
-        acquire(run, tok)
-    assert not store.exists(HOLDER)
+        acquire(run, tok, enrol=1)
+    assert not store.exists(QUEUE)
 
 
 def test_everything_kept_about_a_free_lock_expires(run, store):
     tok = token()
     acquire(run, tok)
     acquire(run, token(), enrol=1)
-    run(scripts.RELEASE, tok)
+    release(run, tok)
     run(scripts.ABANDON, token(), 1)
     assert all(store.pttl(key) > 0 for key in store.keys("lock:{*"))
 
@@ -153,19 +184,124 @@ def test_memory_that_vanished_while_the_lock_was_held_does_not_stay_for_ever(run
     tok = token()
     acquire(run, tok)
     store.delete(MEMORY)
-    run(scripts.RELEASE, tok)
+    release(run, tok)
     assert store.pttl(MEMORY) > 0
 
 
-def test_waiters_are_enrolled_once_and_leave_with_their_grant(run, store):
+def test_waiters_keep_the_order_in_which_they_came(run, store):
+    tokens = [token() for _ in range(5)]
+    acquire(run, token())
+    places = [acquire(run, tok, enrol=1)[6:] for tok in tokens]
+    assert [position for position, _ in places] == [0, 1, 2, 3, 4]
+    assert [acquire(run, tok, enrol=1)[6:] for tok in tokens] == places
+    assert store.zrange(QUEUE, 0, -1) == [tok.encode() for tok in tokens]
+    assert int(store.hget(MEMORY, "c")) == 5
+
+
+def test_a_release_hands_the_lock_to_the_first_waiter_and_tells_its_process(run, store, news):
+    holder, first, second = token(), token(), token()
+    _, fence = acquire(run, holder)
+    acquire(run, first, enrol=1, meta='{"a": "b c"}')
+    acquire(run, second, enrol=1)
+    assert release(run, holder) == [1, 0]
+    assert news() == f"g {first} {HOLDER}"
+    held = store.hgetall(HOLDER)
+    assert (held[b"tok"], held[b"st"]) == (first.encode(), b"granted")
+    assert (held[b"actor"], held[b"meta"]) == (b"host:1:2:u", b'{"a": "b c"}')
+    assert 0 < store.pttl(HOLDER) <= 3000
+    assert store.zrange(QUEUE, 0, -1) == store.hkeys(RECORDS) == [second.encode()]
+    granted, claimed = acquire(run, first, enrol=1)
+    assert (granted, claimed) == (1, int(held[b"f"]))
+    assert claimed > fence
+    assert store.pttl(HOLDER) > 29_000
+    assert not store.hexists(HOLDER, "st")
+    assert int(store.hget(MEMORY, "n")) == 2
+
+
+def test_a_waiter_whose_process_is_gone_is_skipped_at_once(run, store):
+    holder, first = token(), token()
+    acquire(run, holder)
+    acquire(run, first, enrol=1)
+    release(run, holder)
+    assert not store.exists(HOLDER, QUEUE, RECORDS)
+
+
+def test_a_waiter_who_polls_is_handed_the_lock_without_a_message(run, store):
+    holder, first = token(), token()
+    acquire(run, holder)
+    acquire(run, first, enrol=2)
+    release(run, holder)
+    assert store.hget(HOLDER, "tok") == first.encode()
+
+
+@pytest.mark.race
+def test_a_waiter_who_has_not_asked_for_long_is_skipped(run, store, news):
+    holder, dead, alive = token(), token(), token()
+    acquire(run, holder)
+    acquire(run, dead, enrol=1, life=20)
+    acquire(run, alive, enrol=1)
+    time.sleep(0.03)
+    release(run, holder)
+    assert store.hget(HOLDER, "tok") == alive.encode()
+
+
+def test_many_dead_waiters_are_skipped_in_several_calls(run, store, news):
+    holder, alive = token(), token()
+    acquire(run, holder)
+    for _ in range(100):
+        acquire(run, token(), enrol=1)
+    store.delete(RECORDS)
+    acquire(run, alive, enrol=1, most=101)
+    assert release(run, holder) == [1, 1]
+    assert not store.exists(HOLDER)
+    assert release(run, holder) == [2, 0]
+    assert store.hget(HOLDER, "tok") == alive.encode()
+
+
+def test_a_newcomer_does_not_overtake_those_who_wait_for_a_lease_that_ran_out(run, store, news):
+    holder, first, late = token(), token(), token()
+    acquire(run, holder)
+    acquire(run, first, enrol=1)
+    store.delete(HOLDER)
+    assert acquire(run, late)[0] == 0
+    assert store.hget(HOLDER, "tok") == first.encode()
+
+
+def test_a_newcomer_who_need_not_be_fair_does(run, store):
+    holder, first, late = token(), token(), token()
+    acquire(run, holder)
+    acquire(run, first, enrol=1)
+    store.delete(HOLDER)
+    assert acquire(run, late, fair=0)[0] == 1
+    assert store.zrange(QUEUE, 0, -1) == [first.encode()]
+
+
+def test_the_first_waiter_takes_a_lease_that_ran_out_when_it_asks(run, store):
     holder, first, second = token(), token(), token()
     acquire(run, holder)
-    for tok in (first, second, first):
-        acquire(run, tok, enrol=1)
-    assert store.zrange(QUEUE, 0, -1) == [first.encode(), second.encode()]
-    run(scripts.RELEASE, holder)
+    acquire(run, first, enrol=1)
     acquire(run, second, enrol=1)
-    assert store.zrange(QUEUE, 0, -1) == store.hkeys(RECORDS) == [first.encode()]
+    store.delete(HOLDER)
+    assert acquire(run, first, enrol=1)[0] == 1
+    assert store.zrange(QUEUE, 0, -1) == store.hkeys(RECORDS) == [second.encode()]
+
+
+def test_a_waiter_who_was_dropped_comes_back_to_its_place(run, store):
+    acquire(run, token())
+    first, second = token(), token()
+    _, ticket = acquire(run, first, enrol=1)[6:]
+    acquire(run, second, enrol=1)
+    store.zrem(QUEUE, first)
+    assert acquire(run, first, enrol=1, ticket=ticket)[6:] == [0, ticket]
+    assert acquire(run, second, enrol=1)[6] == 1
+
+
+def test_a_full_queue_takes_nobody_new(run):
+    acquire(run, token())
+    inside = token()
+    acquire(run, inside, enrol=1, most=1)
+    assert acquire(run, token(), enrol=1, most=1) == [-1]
+    assert acquire(run, inside, enrol=1, most=1)[0] == 0
 
 
 def test_a_waiter_who_gives_up_leaves_the_queue(run, store):
@@ -177,46 +313,71 @@ def test_a_waiter_who_gives_up_leaves_the_queue(run, store):
     assert not store.hexists(MEMORY, "x")
 
 
-@pytest.mark.race
-def test_waiters_who_died_are_dropped_by_those_who_come_after(run, store):
-    acquire(run, token())
-    acquire(run, token(), enrol=1, life=20)
-    alive = token()
-    acquire(run, alive, enrol=1, life=5_000)
-    time.sleep(0.03)
-    late = token()
-    acquire(run, late, enrol=1)
-    assert store.zrange(QUEUE, 0, -1) == [alive.encode(), late.encode()]
-    assert store.hlen(RECORDS) == 2
+def test_a_waiter_who_gives_up_what_it_was_just_handed_hands_it_on(run, store, news):
+    holder, first, second = token(), token(), token()
+    acquire(run, holder)
+    acquire(run, first, enrol=1)
+    acquire(run, second, enrol=1)
+    release(run, holder)
+    run(scripts.ABANDON, first, 0)
+    assert store.hget(HOLDER, "tok") == second.encode()
 
 
-def test_inspecting_tells_all_but_the_token(run):
-    tok = token()
-    assert run(scripts.INSPECT) is None
-    _, fence = acquire(run, tok, meta="{}")
-    acquire(run, token(), enrol=1)
-    found_fence, ttl, held_for, waiting, actor, meta = run(scripts.INSPECT)
-    assert (found_fence, waiting, actor, meta) == (fence, 1, b"host:1:2", b"{}")
-    assert ttl > 0 <= held_for
+def test_declining_passes_on_only_what_was_not_claimed(run, store, news):
+    holder, first = token(), token()
+    acquire(run, holder)
+    acquire(run, first, enrol=1)
+    release(run, holder)
+    acquire(run, first, enrol=1)
+    run(scripts.ABANDON, first, 2)
+    assert store.hget(HOLDER, "tok") == first.encode()
+    store.hset(HOLDER, "st", "granted")
+    run(scripts.ABANDON, first, 2)
+    assert not store.exists(HOLDER)
+
+
+def test_a_lock_released_early_stays_held_by_nobody_until_its_time(run, store, news):
+    holder, first = token(), token()
+    acquire(run, holder)
+    acquire(run, first, enrol=1)
+    assert release(run, holder, at_least=5_000) == [1, 0]
+    assert release(run, holder, at_least=5_000) == [2, 0]
+    assert 4_000 < store.pttl(HOLDER) <= 5_000
+    assert store.hget(HOLDER, "tok") == b"-"
+    assert acquire(run, first, enrol=1)[0] == 0
+    store.delete(HOLDER)
+    assert acquire(run, first, enrol=1)[0] == 1
+
+
+def test_a_lock_held_for_long_enough_is_free_at_its_release(run, store):
+    holder = token()
+    acquire(run, holder)
+    store.hincrby(HOLDER, "at", -5_000_001)
+    release(run, holder, at_least=5_000)
+    assert not store.exists(HOLDER)
 
 
 def test_without_the_index_all_keys_of_a_call_lie_in_one_slot(store):
     tok = token()
     own = KEYS[:4]
-    assert store.eval(scripts.ACQUIRE.source, 4, *own, tok, 9, 0, 9, "h:1:1", "", 0)[0] == 1
+    assert store.eval(scripts.ACQUIRE.source, 4, *own, *asking(tok))[0] == 1
     assert store.eval(scripts.EXTEND.source, 4, *own, tok, 9000) == 1
-    assert store.eval(scripts.RELEASE.source, 4, *own, tok) == 1
+    assert store.eval(scripts.RELEASE.source, 4, *own, tok, 0) == [1, 0]
     assert store.eval(scripts.ABANDON.source, 4, *own, tok, 1) == 1
     assert not store.exists(INDEX)
 
 
-def test_a_full_server_still_releases(run, store):
-    tok = token()
+def test_a_full_server_still_extends_releases_hands_over_and_lets_claim(run, store):
+    tok, waiter = token(), token()
     acquire(run, tok)
+    acquire(run, waiter, enrol=2)
     store.config_set("maxmemory", 1)
     try:
+        assert run(scripts.EXTEND, tok, 60_000) == 1
         with pytest.raises(redis.ResponseError, match="maxmemory"):
             acquire(run, token(), enrol=1)
-        assert run(scripts.RELEASE, tok) == 1
+        assert release(run, tok) == [1, 0]
+        assert acquire(run, waiter, enrol=2)[0] == 1
+        assert release(run, waiter, at_least=60_000) == [1, 0]
     finally:
         store.config_set("maxmemory", 0)
