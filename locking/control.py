@@ -1,99 +1,106 @@
 """What operators and probes ask of the locks. Each raises LockUnavailable if the store is down."""
 
-from collections.abc import Callable
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from itertools import groupby
 
-import redis
-from django_redis import get_redis_connection
+from django.db import router, transaction
 
-from . import holders, names, scripts
+from . import flows, inspection, names, patterns, scripts, signals
 from .conf import conf
-from .errors import LockBusy
-from .holders import Holder
-from .lines import translated
-from .locks import lock
+from .drivers import drive
+from .errors import HolderChanged, LockBusy, LockUnavailable
+from .inspection import Cursor, LockStatus
+from .locks import Lock, lock
+from .models import ForcedRelease, Outcome
 
-P = ParamSpec("P")
-R = TypeVar("R")
+logger = logging.getLogger(__name__)
 
 PROBE = "locking:probe"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldLock:
-    """``expires_in`` in seconds; ``waiting`` counts those in line."""
-
-    name: str
-    holder: Holder
-    expires_in: float
-    waiting: int
+# As many locks as an overview looks at, and waiters as a list and a single lock tell of.
+OVERVIEW, FEW, MANY = 500, 5, 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """``oldest_hold`` in seconds, None when nothing is held."""
+    """``oldest_hold`` in seconds, None when nothing is held.
+
+    ``partial``: of very many locks only the first to end were looked at, so that ``waiting``,
+    ``oldest_hold`` and ``patterns`` are of those.
+    """
 
     held: int
     waiting: int
     oldest_hold: float | None
+    partial: bool = False
+    patterns: tuple["PatternOverview", ...] = ()
 
 
-def _unavailable_if_down(function: Callable[P, R]) -> Callable[P, R]:
-    @wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return function(*args, **kwargs)
-        except redis.RedisError as error:
-            raise translated(error) from error
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatternOverview:
+    """The locks held whose names are of one pattern."""
 
-    return call
-
-
-@_unavailable_if_down
-def held(*, limit: int | None = None) -> list[HeldLock]:
-    """Locks now held, those that end soonest first."""
-    settings = conf()
-    client: redis.Redis = get_redis_connection(settings.cache)
-    inspect = client.register_script(scripts.INSPECT.source)
-    found = _names_held(client, settings.prefix, limit)
-    with client.pipeline(transaction=False) as pipe:
-        for name in found:
-            inspect(keys=names.keys(settings.prefix, name)[:4], client=pipe)
-        replies = pipe.execute()
-    return [_row(name, reply) for name, reply in zip(found, replies, strict=True) if reply]
+    pattern: str
+    held: int
+    waiting: int
+    oldest_hold: float
 
 
-def _names_held(client: redis.Redis, prefix: str, limit: int | None) -> list[str]:
-    seconds, micros = client.time()
-    now = seconds * 1_000_000 + micros
-    index = names.index(prefix)
-    with client.pipeline(transaction=False) as pipe:
-        # Locks that ran out, instead of being released, are still listed.
-        pipe.zremrangebyscore(index, "-inf", now)
-        pipe.zrange(index, 0, -1 if limit is None else limit - 1)
-        _, members = pipe.execute()
-    return [names.from_key(prefix, member.decode()) for member in members]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldPage:
+    """``following`` is the cursor of the next page, None on the last."""
+
+    rows: list[LockStatus]
+    following: str | None
 
 
-def _row(name: str, reply: list[Any]) -> HeldLock:
-    fence, ttl, held_for, waiting, actor, meta = reply
-    return HeldLock(
-        name=name,
-        holder=holders.parse(fence, held_for, actor, meta),
-        expires_in=max(ttl, 0) / 1000,
-        waiting=waiting,
-    )
+def held(*, cursor: str | None = None, limit: int = 50, prefix: str = "") -> HeldPage:
+    """Locks now held whose names begin with ``prefix``, those that end soonest first.
+
+    A lock held throughout is on some page; one whose lease is extended meanwhile may be on two.
+    With a prefix, pages hold what is left of ``limit`` rows. Raises LockInvalid for a cursor that
+    never was.
+    """
+    page = inspection.page(Cursor.parse(cursor) if cursor else Cursor(), limit)
+    wanted = [name for name in page.names if name.startswith(prefix)]
+    rows = [row for row in inspection.look(wanted, waiters=FEW) if row.holder]
+    return HeldPage(rows=rows, following=str(page.following) if page.following else None)
+
+
+def detail(name: str) -> LockStatus:
+    """All that is known of a lock, held or not."""
+    return inspection.look([names.canonical(name)], waiters=MANY)[0]
 
 
 def overview() -> Overview:
-    rows = held()
+    page = inspection.page(Cursor(), OVERVIEW)
+    rows = [row for row in inspection.look(page.names, waiters=0) if row.holder]
+    groups = tuple(_by_pattern(rows))
     return Overview(
-        held=len(rows),
-        waiting=sum(row.waiting for row in rows),
-        oldest_hold=max((row.holder.held_for for row in rows), default=None),
+        held=page.held if page.following else len(rows),
+        waiting=sum(group.waiting for group in groups),
+        oldest_hold=max((group.oldest_hold for group in groups), default=None),
+        partial=page.following is not None,
+        patterns=groups,
     )
+
+
+def _by_pattern(rows: list[LockStatus]) -> Iterator[PatternOverview]:
+    def kind(row: LockStatus) -> str:
+        return patterns.pattern(row.name)
+
+    for pattern, alike in groupby(sorted(rows, key=kind), key=kind):
+        group = list(alike)
+        yield PatternOverview(
+            pattern=pattern,
+            held=len(group),
+            waiting=sum(row.waiting for row in group),
+            oldest_hold=max(row.holder.held_for for row in group if row.holder),
+        )
 
 
 def probe() -> None:
@@ -104,3 +111,64 @@ def probe() -> None:
     except LockBusy:
         # Another prober holds it, so the store grants locks.
         return
+
+
+def force_release(name: str, *, fence: int, actor: str, reason: str) -> ForcedRelease:
+    """Take the lock from the holder under ``fence``, and nobody else; raises HolderChanged.
+
+    ``actor`` is who wants it. The record of it is committed before anything is done, so this
+    refuses to run inside a transaction.
+    """
+    name = names.canonical(name)
+    record = _record(detail(name), fence=fence, actor=actor, reason=reason)
+    with _outcome(record):
+        if not drive(_force(name, fence), conf().cache):
+            raise HolderChanged(name, fence=fence)
+    signals.tell(signals.lock_forced, Lock, name=name, fence=fence, actor=actor, reason=reason)
+    return record
+
+
+def _record(found: LockStatus, *, fence: int, actor: str, reason: str) -> ForcedRelease:
+    record = ForcedRelease(
+        # PostgreSQL keeps no NUL in a text.
+        name=found.name.replace("\0", "\N{SYMBOL FOR NULL}"),
+        fence=fence,
+        actor=actor[:254],
+        reason=reason,
+    )
+    if (holder := found.holder) and holder.fence == fence:
+        record.holder = f"{holder.host}:{holder.pid}:{holder.thread}"
+        record.meta = json.dumps(dict(holder.meta))
+    with transaction.atomic(using=router.db_for_write(ForcedRelease), durable=True):
+        record.save(force_insert=True)
+    return record
+
+
+@contextmanager
+def _outcome(record: ForcedRelease) -> Iterator[None]:
+    outcome = Outcome.PENDING
+    try:
+        yield
+        outcome = Outcome.RELEASED
+    except HolderChanged:
+        outcome = Outcome.STALE
+        raise
+    except LockUnavailable:
+        outcome = Outcome.UNANSWERED
+        raise
+    finally:
+        record.outcome = outcome
+        record.save(update_fields=["outcome"])
+        logger.warning(
+            "Lock %r, fence %s: forced release by %s: %s",
+            record.name, record.fence, record.actor, outcome,
+        )  # fmt: skip
+
+
+def _force(name: str, fence: int) -> flows.Flow[bool]:
+    """Repeating it with the same argument after a lost reply repeats the answer."""
+    run = flows.Run(scripts.FORCE, names.keys(conf().prefix, name), (fence, os.urandom(16).hex()))
+    taken, more = yield from flows.ask(run)
+    while more:
+        _, more = yield from flows.ask(run)
+    return bool(taken)

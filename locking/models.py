@@ -3,6 +3,7 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 from django.db import models
+from django.utils import timezone
 
 from .errors import StaleFence
 
@@ -72,3 +73,48 @@ class Fence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.fence}"
+
+
+class HeldLock(models.Model):
+    """Has no table: names the permissions to see all locks and to break them, and their page."""
+
+    name = models.CharField(primary_key=True, max_length=200)
+
+    class Meta:
+        managed = False
+        default_permissions = ("view",)
+        permissions = [("force_release", "Can take locks from their holders")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Outcome(models.TextChoices):
+    PENDING = "pending"
+    """Nobody was left to write down what happened."""
+    RELEASED = "released"
+    STALE = "stale_fence", "not held under that fence"
+    UNANSWERED = "unanswered"
+    """The store did not say; it may have done it."""
+
+
+class ForcedRelease(models.Model):
+    """Who took which lock from whom, and why. Written before it is done, its outcome after."""
+
+    name = models.CharField(max_length=200, db_index=True)
+    fence = models.BigIntegerField()
+    holder = models.CharField(max_length=300, blank=True)
+    """Host, process and thread, joined by colons."""
+    meta = models.TextField(blank=True)
+    """JSON. Not a JSONField, because PostgreSQL refuses JSON that holds a NUL."""
+    actor = models.CharField(max_length=254)
+    reason = models.CharField(max_length=500)
+    at = models.DateTimeField(default=timezone.now)
+    outcome = models.CharField(max_length=12, choices=Outcome, default=Outcome.PENDING)
+
+    class Meta:
+        ordering = ("-at", "-id")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.name} from fence {self.fence}"
