@@ -2,15 +2,20 @@
 
 LockError
 ├── LockInvalid      the caller asked for something that cannot be (also ValueError)
+├── LockInAtomic     asked for inside a transaction, which would end after it (also Django's
+│                    TransactionManagementError)
 ├── LockBusy         held by another for longer than the caller would wait (also TimeoutError)
 ├── LockQueueFull    as many wait for it as may (store-side limit)
 ├── LockLost         the lease ended before the work did
 │   ├── LockExpired      its time ran out
-│   └── LockRevoked      it was taken away before its time
+│   ├── LockRevoked      it was taken away before its time
+│   └── NotHeld          the token does not hold it, or not any more
 ├── LockUnavailable  the store does not answer, or refuses: nothing is known about the lock
 └── StaleFence       the database has seen a newer holder
     └── HolderChanged    whom an operator meant to stop does not hold the lock any more
 """
+
+from django.db.transaction import TransactionManagementError
 
 from .holders import Holder
 
@@ -40,6 +45,19 @@ class LockInvalid(LockError, ValueError):
 
     def __str__(self) -> str:
         return self.reason
+
+
+class LockInAtomic(LockError, TransactionManagementError):
+    """``using`` is the alias of the database on which the transaction is open."""
+
+    message = (
+        "Lock “{name}” is asked for inside atomic(): it would be free before the COMMIT. "
+        "Use locked_atomic(), or in_atomic=True to release it after the COMMIT yourself."
+    )
+
+    def __init__(self, name: str = "", *, using: str = "default") -> None:
+        super().__init__(name)
+        self.using = using
 
 
 class LockBusy(LockError, TimeoutError):
@@ -84,6 +102,10 @@ class LockExpired(LockLost):
 
 class LockRevoked(LockLost):
     message = "The lease on lock “{name}” was taken away before its time."
+
+
+class NotHeld(LockLost):
+    message = "Lock “{name}” is not held under that token."
 
 
 class LockUnavailable(LockError):

@@ -4,13 +4,15 @@ import json
 import os
 import random
 from asyncio import current_task
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from threading import get_ident
 from types import EllipsisType, TracebackType
 from typing import Any
 
-from . import clock, durations, flows, holders, names, waiting
+from django.db.models import Model
+
+from . import clock, durations, flows, holders, names, transactions, waiting
 from .conf import conf
 from .drivers import adrive, drive
 from .durations import Duration
@@ -23,29 +25,49 @@ LARGEST_FENCE = 2**53 - 1
 
 
 def lock(
-    name: str,
+    name: str | Model,
     *,
     lease: Duration | EllipsisType = ...,
     wait: Duration | EllipsisType | None = ...,
     fair: bool = True,
+    renew: bool = True,
+    max_hold: Duration | EllipsisType = ...,
+    reentrant: bool = False,
+    hold_at_least: Duration = 0,
+    on_lost: Callable[[Lease], object] | None = None,
+    cancel_on_lost: bool = False,
     meta: Mapping[str, Any] | None = None,
     floor: int = 0,
+    in_atomic: bool = False,
 ) -> "Lock":
-    """A lock by this name among all processes that share the store.
+    """A lock by this name, or on this saved row, among all processes that share the store.
 
-    ``lease``: seconds until it frees itself. ``wait``: seconds to wait for it; 0 tries once, None
-    waits for ever. Left out, both come from the settings. ``meta``: told to those who find the lock
-    busy. ``floor``: the fence will be higher than this. ``fair=False`` may overtake those who wait.
+    ``lease``: seconds until it frees itself, unless ``renew`` keeps it alive while its holder is,
+    for ``max_hold`` seconds at most. ``wait``: seconds to wait for it; 0 tries once, None waits for
+    ever. Left out, these come from the settings. ``fair=False`` may overtake those who wait.
+    ``reentrant``: the thread or task that holds it may enter it again. ``hold_at_least``: seconds
+    since the grant for which an early release still keeps others out, so that a periodic job runs
+    once although the clocks of its hosts differ. ``on_lost`` is called with the lease if it ends
+    before its release, ``cancel_on_lost`` cancels the task that holds it. ``meta``: told to those
+    who find the lock busy. ``floor``: the fence will be higher than this. ``in_atomic``: do not
+    refuse to lock inside a transaction.
     """
     settings = conf()
-    name = names.canonical(name)
+    name = names.of(name)
     return Lock(
         name=name,
         lease=durations.lease_seconds(settings.lease if lease is ... else lease),
         wait=durations.wait_seconds(settings.wait if wait is ... else wait),
         fair=fair,
+        renew=renew,
+        max_hold=durations.seconds("max_hold", settings.max_hold if max_hold is ... else max_hold),
+        reentrant=reentrant,
+        hold_at_least=durations.seconds("hold_at_least", hold_at_least),
+        on_lost=on_lost,
+        cancel_on_lost=cancel_on_lost,
         meta=_text(meta),
         floor=_checked(floor),
+        in_atomic=in_atomic,
         most_waiting=settings.queue_limit,
         alias=settings.cache,
         keys=names.keys(settings.prefix, name),
@@ -56,7 +78,7 @@ def _text(meta: Mapping[str, Any] | None) -> str:
     if meta is None:
         return ""
     try:
-        text = json.dumps(dict(meta), separators=(",", ":"))
+        text = json.dumps(dict(meta), separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise LockInvalid(f"meta must be a mapping that JSON can write: {error}.") from None
     if len(text) > LONGEST_META:
@@ -76,8 +98,15 @@ class Lock:
     lease: float
     wait: float | None
     fair: bool
+    renew: bool
+    max_hold: float
+    reentrant: bool
+    hold_at_least: float
+    on_lost: Callable[[Lease], object] | None
+    cancel_on_lost: bool
     meta: str
     floor: int
+    in_atomic: bool
     most_waiting: int
     alias: str
     keys: tuple[str, ...]
@@ -117,6 +146,8 @@ class Lock:
         return self._lease(attempt, await adrive(flow, self.alias))
 
     def _attempt(self, wait: float | None, actor: str) -> flows.Attempt:
+        if not self.in_atomic:
+            transactions.refuse_open(self.name)
         return flows.Attempt(
             name=self.name,
             keys=self.keys,
