@@ -1,0 +1,163 @@
+"""What actors do with a lock: short plays, written once for threads and tasks.
+
+A play yields steps; ``actors`` performs them in either colour, records them, and throws in what
+went wrong.
+"""
+
+import inspect
+from collections.abc import Callable, Generator
+from random import Random
+from typing import Any, NamedTuple
+
+from locking import Lease, Lock, lock
+
+
+class Wish(NamedTuple):
+    name: str
+    wait: float
+    lease: float
+    fair: bool
+
+
+class Acquire(NamedTuple):
+    """``patience``: a task is cancelled after so long, wherever it is then."""
+
+    wish: Wish
+    lock: Lock
+    patience: float | None = None
+
+
+class Try(NamedTuple):
+    wish: Wish
+    lock: Lock
+
+
+class Extend(NamedTuple):
+    lease: Lease
+
+
+class Check(NamedTuple):
+    lease: Lease
+
+
+class Write(NamedTuple):
+    lease: Lease
+
+
+class Release(NamedTuple):
+    lease: Lease
+    patience: float | None = None
+
+
+class Drop(NamedTuple):
+    lease: Lease
+
+
+class Pause(NamedTuple):
+    seconds: float
+
+
+class Section(NamedTuple):
+    """``locked_atomic`` around a write."""
+
+    wish: Wish
+
+
+Step = Acquire | Try | Extend | Check | Write | Release | Drop | Pause | Section
+Play = Generator[Step, Any, None]
+
+LEASES = (0.3, 0.5, 1.0)
+LONGEST_LEASE = max(LEASES)
+WAITS = (0.02, 0.2, 1.0, 5.0)
+
+
+def wish(dice: Random, names: list[str]) -> Wish:
+    """Low names are hot: everybody wants them, and queues form."""
+    hot = int(len(names) * dice.random() ** 1.5)
+    return Wish(names[hot], dice.choice(WAITS), dice.choice(LEASES), dice.random() < 0.9)
+
+
+RENEWS = "renew" in inspect.signature(lock).parameters
+
+
+def asked(wish: Wish, **options: Any) -> Lock:
+    if not RENEWS:
+        options = {}
+    return lock(wish.name, wait=wish.wait, lease=wish.lease, fair=wish.fair, **options)
+
+
+def touch(wish: Wish, dice: Random) -> Play:
+    lease = yield Acquire(wish, asked(wish))
+    yield Release(lease)
+
+
+def attempt(wish: Wish, dice: Random) -> Play:
+    lease = yield Try(wish, asked(wish))
+    if lease:
+        yield Release(lease)
+
+
+def work(wish: Wish, dice: Random) -> Play:
+    lease = yield Acquire(wish, asked(wish))
+    yield Pause(dice.uniform(0.0005, 0.005))
+    yield Write(lease)
+    yield Release(lease)
+
+
+def work_long(wish: Wish, dice: Random) -> Play:
+    """Longer than the lease, which is renewed meanwhile."""
+    lease = yield Acquire(wish, asked(wish))
+    for _ in range(8):
+        yield Pause(wish.lease * dice.uniform(0.1, 0.3))
+        yield Check(lease)
+    yield Write(lease)
+    yield Release(lease)
+
+
+def extend(wish: Wish, dice: Random) -> Play:
+    lease = yield Acquire(wish, asked(wish, renew=False))
+    for _ in range(4):
+        yield Pause(wish.lease * dice.uniform(0.1, 0.4))
+        yield Extend(lease)
+        yield Check(lease)
+    yield Release(lease)
+
+
+def overstay(wish: Wish, dice: Random) -> Play:
+    """A holder that does not look at the clock, and writes when it should not."""
+    lease = yield Acquire(wish, asked(wish, renew=False))
+    yield Pause(wish.lease * dice.uniform(1.0, 1.5))
+    yield Write(lease)
+    yield Release(lease)
+
+
+def abandon(wish: Wish, dice: Random) -> Play:
+    lease = yield Acquire(wish, asked(wish, renew=dice.random() < 0.5))
+    yield Drop(lease)
+
+
+def give_up(wish: Wish, dice: Random) -> Play:
+    lease = yield Acquire(wish, asked(wish), patience=dice.uniform(0, 0.02))
+    yield Release(lease, patience=dice.uniform(0, 0.001))
+
+
+def section(wish: Wish, dice: Random) -> Play:
+    yield Section(wish)
+
+
+PLAYS: dict[Callable[[Wish, Random], Play], int] = {
+    touch: 8000,
+    attempt: 1000,
+    give_up: 500,
+    work: 200,
+    section: 60,
+    work_long: 12,
+    extend: 12,
+    overstay: 12,
+    abandon: 12,
+}
+
+
+def some_play(wish: Wish, dice: Random) -> Play:
+    [play] = dice.choices(tuple(PLAYS), weights=tuple(PLAYS.values()))
+    return play(wish, dice)
