@@ -28,6 +28,7 @@ def _check_values(found: Settings) -> Iterable[CheckMessage]:
     tests: dict[str, Callable[[], object]] = {
         "LEASE": lambda: durations.lease_seconds(found.lease),
         "WAIT": lambda: durations.wait_seconds(found.wait),
+        "MAX_HOLD": lambda: durations.seconds("max_hold", found.max_hold),
     }
     for key, test in tests.items():
         try:
@@ -36,6 +37,13 @@ def _check_values(found: Settings) -> Iterable[CheckMessage]:
             yield Error(f"LOCKING[{key!r}]: {error}", id="locking.E002")
     if type(found.prefix) is not str or not re.fullmatch(r"[^{}]+", found.prefix):
         yield Error("LOCKING['PREFIX']: must be text without braces.", id="locking.E002")
+
+    for key, number in (
+        ("QUEUE_LIMIT", found.queue_limit),
+        ("HTTP_WAITERS", found.http_waiters),
+    ):
+        if type(number) is not int or number < 0:
+            yield Error(f"LOCKING[{key!r}]: must be a number, 0 or more.", id="locking.E002")
 
 
 def _check_cache(alias: str) -> Iterable[CheckMessage]:

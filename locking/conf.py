@@ -11,14 +11,17 @@ from .durations import Duration
 class Settings:
     """``cache`` is the alias of a django-redis cache whose server keeps the locks.
 
-    ``queue_limit`` is how many may wait for one lock.
+    ``max_hold`` is how long a lease is renewed at most, ``queue_limit`` how many may wait for one
+    lock, ``http_waiters`` how many requests of one process may wait at a time for locks.
     """
 
     cache: str = "default"
     prefix: str = "lock"
     lease: Duration = 30
     wait: Duration | None = 10
+    max_hold: Duration = 3_600
     queue_limit: int = 10_000
+    http_waiters: int = 8
 
 
 def conf() -> Settings:

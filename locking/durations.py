@@ -12,14 +12,14 @@ LONGEST = 604_800.0
 
 
 def lease_seconds(value: Duration) -> float:
-    return _seconds("lease", value, least=SHORTEST_LEASE)
+    return seconds("lease", value, least=SHORTEST_LEASE)
 
 
 def wait_seconds(value: Duration | None) -> float | None:
-    return None if value is None else _seconds("wait", value, least=0.0)
+    return None if value is None else seconds("wait", value)
 
 
-def _seconds(what: str, value: object, *, least: float) -> float:
+def seconds(what: str, value: Duration, *, least: float = 0.0) -> float:
     match value:
         case bool():
             pass
@@ -30,8 +30,8 @@ def _seconds(what: str, value: object, *, least: float) -> float:
     raise LockInvalid(f"{what} must be seconds or a timedelta, not {type(value).__name__}.")
 
 
-def _within(what: str, seconds: float, least: float) -> float:
+def _within(what: str, number: float, least: float) -> float:
     # Written so that NaN, which compares false with everything, is refused too.
-    if not least <= seconds <= LONGEST:
+    if not least <= number <= LONGEST:
         raise LockInvalid(f"{what} must be from {least:g} to {LONGEST:.0f} seconds.")
-    return float(seconds)
+    return float(number)

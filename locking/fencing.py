@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, IntegrityError, connections, transaction
-from django.db.transaction import TransactionManagementError
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
 
 from .errors import LockLost, StaleFence
 from .leases import Lease, logger
@@ -22,10 +21,9 @@ from .models import Fence
 def locked_atomic(name: str, *, using: str = DEFAULT_DB_ALIAS, **options: Any) -> Iterator[Lease]:
     """Lock, BEGIN, check the fence, work, COMMIT, release. ``options`` are those of ``lock()``.
 
-    Raises StaleFence when a newer holder has committed, and TransactionManagementError inside
-    another transaction: the lock would be free before that one commits.
+    Raises StaleFence when a newer holder has committed, and LockInAtomic inside another
+    transaction: the lock would be free before that one commits.
     """
-    _refuse_nesting(using)
     lease = lock(name, **options).acquire()
     try:
         with transaction.atomic(using=using, durable=True):
@@ -35,13 +33,6 @@ def locked_atomic(name: str, *, using: str = DEFAULT_DB_ALIAS, **options: Any) -
         lease.__exit__(type(error), error, error.__traceback__)
         raise
     _release_committed(lease)
-
-
-def _refuse_nesting(using: str) -> None:
-    # What ``durable`` would say, but before anything is locked. Like it, blind to TestCase's own.
-    blocks = connections[using].atomic_blocks
-    if blocks and not blocks[-1]._from_testcase:  # type: ignore[attr-defined]
-        raise TransactionManagementError("locked_atomic() cannot be used inside a transaction.")
 
 
 def _release_committed(lease: Lease) -> None:

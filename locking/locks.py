@@ -136,6 +136,9 @@ class Lock:
             return None
 
     def _acquire(self, wait: float | None) -> Lease:
+        # Tasks have no part in the transactions of a thread.
+        if not self.in_atomic:
+            transactions.refuse_open(self.name)
         attempt = self._attempt(wait, holders.actor())
         grant = drive(flows.acquire(attempt, clock=clock.now, random=random.random), self.alias)
         return self._lease(attempt, grant)
@@ -146,8 +149,6 @@ class Lock:
         return self._lease(attempt, await adrive(flow, self.alias))
 
     def _attempt(self, wait: float | None, actor: str) -> flows.Attempt:
-        if not self.in_atomic:
-            transactions.refuse_open(self.name)
         return flows.Attempt(
             name=self.name,
             keys=self.keys,

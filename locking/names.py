@@ -4,6 +4,8 @@ import unicodedata
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
+from django.db.models import Model
+
 from .errors import LockInvalid
 
 LONGEST = 200
@@ -11,8 +13,16 @@ LONGEST = 200
 _SAFE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in "{}%")
 
 
+def of(subject: str | Model) -> str:
+    """The one spelling of a name, or that of a saved row; refuses what cannot be one."""
+    if isinstance(subject, Model):
+        if subject.pk is None or subject._state.adding:
+            raise LockInvalid(f"A {subject._meta.label} must be saved to be locked.")
+        subject = f"{subject._meta.label_lower}:{subject.pk}"
+    return canonical(subject)
+
+
 def canonical(name: str) -> str:
-    """The one spelling of a name; refuses what cannot be a name."""
     if not isinstance(name, str):
         raise LockInvalid(f"A lock's name must be a string, not {type(name).__name__}.")
     if not name.isascii():

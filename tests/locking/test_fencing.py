@@ -126,7 +126,7 @@ def test_a_holder_who_lost_a_race_of_clocks_gets_past_the_fence_with_its_floor(j
 def test_work_is_committed_under_the_fence_and_then_the_lock_is_free(transactional_db):
     with locked_atomic("n") as lease:
         assert connection.in_atomic_block
-        assert lock("n").try_acquire() is None
+        assert lock("n", in_atomic=True).try_acquire() is None
     assert Fence.objects.get().fence == lease.fence
     assert str(Fence.objects.get()) == f"n: {lease.fence}"
     assert lock("n").try_acquire()
