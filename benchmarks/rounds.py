@@ -1,0 +1,56 @@
+"""Contenders measured in turn, so that whatever slows the machine down slows them all."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median, quantiles
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A median and the quartiles around it."""
+
+    median: float
+    low: float
+    high: float
+
+
+def interleave(trials: Mapping[str, Callable[[], T]], *, rounds: int) -> dict[str, list[T]]:
+    """What each trial returned in each round. A round before them warms up; who begins changes."""
+    order = list(trials)
+    results: dict[str, list[T]] = {name: [] for name in order}
+    for turn in range(rounds + 1):
+        for name in order:
+            result = trials[name]()
+            if turn:
+                results[name].append(result)
+        order.append(order.pop(0))
+    return results
+
+
+def spread(values: Sequence[float]) -> Spread:
+    if len(values) == 1:
+        return Spread(values[0], values[0], values[0])
+    low, middle, high = quantiles(values, n=4, method="inclusive")
+    return Spread(middle, low, high)
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float], *, block: int = 1) -> Spread:
+    """Round by round, so that both sides of each ratio met the same machine.
+
+    ``block``: so many single events, whose median is compared, make up a round.
+    """
+    pairs = zip(_medians(ours, block), _medians(theirs, block), strict=True)
+    return spread([mine / other for mine, other in pairs])
+
+
+def _medians(values: Sequence[float], block: int) -> list[float]:
+    return [median(values[start : start + block]) for start in range(0, len(values), block)]
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The value that so many percent of the values do not exceed."""
+    rank = -(-len(values) * percent // 100)
+    return sorted(values)[rank - 1]

@@ -1,0 +1,46 @@
+"""Each benchmark with tiny counts, beside no library that the product does not need itself."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+from django.conf import settings
+
+from benchmarks import crash, crowd, fight, handover, uncontended
+from benchmarks.contenders import REDIS_PY
+from benchmarks.rows import Row
+
+
+@pytest.mark.race
+@pytest.mark.parametrize(
+    ("measure", "lines"),
+    [
+        pytest.param(lambda: uncontended.measure([], rounds=2, cycles=2), 3, id="uncontended"),
+        pytest.param(lambda: handover.measure(REDIS_PY, [], rounds=2, block=1), 2, id="handover"),
+        pytest.param(
+            lambda: fight.measure(REDIS_PY, [], processes=2, rounds=1, seconds=0.1), 4, id="fight"
+        ),
+        pytest.param(lambda: crowd.measure(few=4, many=8, repeats=1), 2, id="crowd"),
+        pytest.param(lambda: crash.measure(rounds=1), 2, id="crash"),
+    ],
+)
+def test_a_benchmark_measures(measure: Callable[[], list[Row]], lines: int) -> None:
+    rows = measure()
+    assert len(rows) == lines
+    assert all(row.ours > 0 for row in rows)
+
+
+@pytest.mark.race
+def test_the_command_starts_what_it_needs_and_exits_by_the_budgets() -> None:
+    command = [sys.executable, "-m", "benchmarks", "crowd", "--json"]
+    result = subprocess.run(
+        command, cwd=settings.BASE_DIR, capture_output=True, text=True, check=False
+    )
+    rows = json.loads(result.stdout)
+    assert result.returncode == any(row["verdict"] == "OVER" for row in rows)
+    assert [row["what"] for row in rows] == [
+        "commands per hand-over, 1000 waiters",
+        "time per hand-over, 1000 waiters",
+    ]
