@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--grants", type=int, default=100_000, help="at least so many")
     parser.add_argument("--processes", type=int, default=8)
-    parser.add_argument("--names", type=int, default=16, help="how many locks to fight over")
+    parser.add_argument("--names", type=int, default=64, help="how many locks to fight over")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     parser.add_argument("--keep", type=Path, help="directory for the journals")
     options = vars(parser.parse_args())

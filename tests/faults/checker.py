@@ -95,12 +95,16 @@ def overlaps(holds: Iterable[Hold], losses: Sequence[Fault]) -> Iterator[Violati
         current = [other for other in current if other.end > hold.begin]
         for other in current:
             if not any(_lost_between(other, loss, hold) for loss in losses):
-                seconds = (min(other.end, hold.end) - hold.begin) / SECOND
-                text = f"two hold {hold.operation.name} for {seconds:.6f} s"
-                if hold.end <= other.begin:
-                    text = f"{hold.operation.name} went to a higher fence before a lower one"
-                yield Violation("overlap", text, (other.operation, hold.operation))
+                yield _clash(other, hold)
         current.append(hold)
+
+
+def _clash(first: Hold, second: Hold) -> Violation:
+    name, both = first.operation.name, (first.operation, second.operation)
+    if second.end <= first.begin:
+        return Violation("fence", f"{name} went to a higher fence before a lower one", both)
+    shared = min(first.end, second.end) - max(first.begin, second.begin)
+    return Violation("overlap", f"two hold {name} for {shared / SECOND:.6f} s", both)
 
 
 def _lost_between(first: Hold, loss: Fault, second: Hold) -> bool:
@@ -147,7 +151,7 @@ def _passed_over(history: History, name: str, holds: Sequence[Hold]) -> Iterator
     begins = [hold.begin for hold in fair]
     latest = [*accumulate(fair, lambda a, b: max(a, b, key=lambda hold: hold.operation.asked))]
     for waiter in history.names[name]:
-        until = waiter.asked + waiter.wait - GOODBYE
+        until = min(waiter.asked + waiter.wait - GOODBYE, waiter.ended or 0)
         before = bisect_left(begins, until)
         if not (before and waiter.fair and waiter.outcome == "busy"):
             continue

@@ -151,10 +151,10 @@ PLAYS: dict[Callable[[Wish, Random], Play], int] = {
     give_up: 500,
     work: 200,
     section: 60,
-    work_long: 12,
-    extend: 12,
-    overstay: 12,
-    abandon: 12,
+    work_long: 6,
+    extend: 6,
+    overstay: 6,
+    abandon: 6,
 }
 
 

@@ -35,7 +35,7 @@ class Orders:
     directory: Path
     names: list[str]
     threads: int = 3
-    tasks: int = 4
+    tasks: int = 8
 
 
 def run(orders: Orders, name: str, seed: int) -> None:
