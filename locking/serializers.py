@@ -1,0 +1,155 @@
+from typing import Any
+
+from django.core.validators import RegexValidator
+from rest_framework import serializers
+
+from .models import ForcedRelease
+from .names import LONGEST
+from .remote import LONGEST_LEASE, LONGEST_WAIT, SHORTEST_LEASE
+
+
+class Strict(serializers.Serializer[Any]):
+    """Refuses fields it does not know."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (unknown := data.keys() - self.fields.keys()):
+            raise serializers.ValidationError(
+                dict.fromkeys(sorted(unknown), "This field is not known."), code="unknown"
+            )
+        return super().to_internal_value(data)
+
+
+class Text(serializers.CharField):
+    """A string as it was sent: DRF's own would turn numbers into text and trim spaces."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"trim_whitespace": False} | options)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Seconds(serializers.FloatField):
+    """A number: DRF's own would take the text of one, and true for 1."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if type(data) not in (int, float):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Fence(serializers.IntegerField):
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Name(Text):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"max_length": LONGEST} | options)
+
+
+class Token(Text):
+    def __init__(self, **options: Any) -> None:
+        # Whole, because the store looks for it in what it remembers of others.
+        whole = RegexValidator(r"\A[0-9a-f]{32}\Z", "This is not a token.")
+        super().__init__(validators=[whole], **options)
+
+
+class Acquisition(Strict):
+    name = Name()
+    lease = Seconds(
+        min_value=SHORTEST_LEASE, max_value=LONGEST_LEASE, required=False,
+        help_text="Seconds until the lock frees itself, unless it is extended.",
+    )  # fmt: skip
+    wait = Seconds(
+        min_value=0, max_value=LONGEST_WAIT, default=0.0,
+        help_text="Seconds to wait for a lock that is held.",
+    )  # fmt: skip
+    meta = serializers.DictField(
+        required=False, help_text="Shown to those who look at the lock; at most 1,024 bytes."
+    )
+
+
+class Proof(Strict):
+    name = Name()
+    token = Token()
+
+
+class Extension(Proof):
+    lease = Seconds(min_value=SHORTEST_LEASE, max_value=LONGEST_LEASE, required=False)
+
+
+class Force(Strict):
+    name = Name()
+    fence = Fence(min_value=1, max_value=2**53 - 1, help_text="Of the holder that is meant.")
+    reason = Text(max_length=500, trim_whitespace=True)
+
+
+class LeaseReply(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    token = serializers.CharField()
+    fence = serializers.IntegerField()
+    lease = serializers.FloatField()
+    expires_in = serializers.FloatField(help_text="Seconds for which the lease can be trusted.")
+
+
+class Listing(serializers.Serializer[Any]):
+    """The query of a list."""
+
+    cursor = serializers.CharField(required=False)
+    limit = serializers.IntegerField(min_value=1, max_value=200, default=50)
+
+
+class Which(serializers.Serializer[Any]):
+    """The query that names one lock."""
+
+    name = Name()
+
+
+class HolderRow(serializers.Serializer[Any]):
+    host = serializers.CharField()
+    pid = serializers.IntegerField()
+    thread = serializers.IntegerField()
+    meta = serializers.DictField()
+
+
+class WaiterRow(serializers.Serializer[Any]):
+    position = serializers.IntegerField()
+    waited = serializers.FloatField()
+    host = serializers.CharField()
+    pid = serializers.IntegerField()
+
+
+class LockRow(serializers.Serializer[Any]):
+    """A lock that is free has neither fence, holder, held_for nor expires_in."""
+
+    name = serializers.CharField()
+    phase = serializers.ChoiceField(["free", "held", "granted", "cooling"])
+    fence = serializers.IntegerField(source="holder.fence", allow_null=True)
+    holder = HolderRow(allow_null=True)
+    held_for = serializers.FloatField(source="holder.held_for", allow_null=True)
+    expires_in = serializers.FloatField(allow_null=True)
+    waiting = serializers.IntegerField(help_text="All in line.")
+    waiters = WaiterRow(many=True, help_text="The first of them.")
+    grants = serializers.IntegerField()
+    contended = serializers.IntegerField()
+    forced = serializers.IntegerField()
+
+
+class LockPage(serializers.Serializer[Any]):
+    """A living list is read forwards only, so ``previous`` is always null."""
+
+    results = LockRow(many=True)
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+
+
+class ForcedReleaseRow(serializers.ModelSerializer[ForcedRelease]):
+    class Meta:
+        model = ForcedRelease
+        fields = ["id", "name", "fence", "holder", "meta", "actor", "reason", "at", "outcome"]
+        read_only_fields = fields

@@ -1,0 +1,291 @@
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from pytest_django import Settings
+from rest_framework.test import APIClient
+
+from locking import LockBusy, control, lock
+from locking.models import ForcedRelease
+from locking.remote import Seats
+from tests.conftest import signed_in
+from tests.servers import Valkey
+
+from .conftest import Use
+
+pytestmark = pytest.mark.django_db
+
+Ask = Callable[..., Any]
+TOKEN = "0" * 32
+
+
+def post(api: APIClient, verb: str, **body: Any) -> Any:
+    return api.post(f"/api/v1/locks/{verb}", body, format="json")
+
+
+def is_problem(response: Any, status: int, code: str) -> bool:
+    return (
+        response.status_code == status
+        and response.headers["Content-Type"] == "application/problem+json"
+        and response.json()["code"] == code
+    )
+
+
+def names(response: Any) -> list[str]:
+    return [row["name"] for row in response.json()["results"]]
+
+
+@pytest.fixture
+def other_api(db: None) -> APIClient:
+    return signed_in(User.objects.create_user("bob", password="correct horse battery"))
+
+
+def test_a_lock_is_taken_extended_and_released(api: APIClient) -> None:
+    response = post(api, "acquire", name="deploy", lease=20, meta={"build": 7})
+    assert response.status_code == 201
+    taken = response.json()
+    assert (taken["name"], taken["lease"]) == ("api:deploy", 20.0)
+    assert 19 < taken["expires_in"] <= 20
+    extended = post(api, "extend", name="deploy", token=taken["token"], lease=60).json()
+    assert 59 < extended["expires_in"] <= 60
+    assert extended == {**taken, "lease": 60.0, "expires_in": extended["expires_in"]}
+    for _ in range(2):
+        gone = post(api, "release", name="api:deploy", token=taken["token"])
+        assert (gone.status_code, gone.content) == (204, b"")
+    assert is_problem(post(api, "extend", name="deploy", token=taken["token"]), 409, "lock_lost")
+
+
+def test_a_lease_is_never_made_shorter(api: APIClient) -> None:
+    taken = post(api, "acquire", name="deploy", lease=60).json()
+    extended = post(api, "extend", name="deploy", token=taken["token"], lease=1).json()
+    assert extended["expires_in"] > 50
+
+
+def test_a_lock_that_is_held_is_busy_and_tells_when_to_come_back(
+    api: APIClient, other_api: APIClient
+) -> None:
+    post(api, "acquire", name="deploy", lease=20)
+    for wait in (0, 0.05):
+        response = post(other_api, "acquire", name="deploy", wait=wait)
+        assert is_problem(response, 409, "lock_busy")
+        assert 15 < int(response.headers["Retry-After"]) <= 20
+
+
+@pytest.mark.parametrize("verb", ["extend", "release"])
+def test_only_the_token_proves_a_lease(api: APIClient, other_api: APIClient, verb: str) -> None:
+    taken = post(api, "acquire", name="deploy").json()
+    wrong = post(other_api, verb, name="deploy", token=TOKEN)
+    assert is_problem(wrong, 409, "lock_lost")
+    assert "token" in wrong.json()["detail"]
+    assert post(other_api, verb, name="deploy", token=taken["token"]).status_code in (200, 204)
+
+
+def test_the_programs_own_locks_can_be_neither_taken_nor_freed(api: APIClient) -> None:
+    with lock("generation:7") as lease:
+        post(api, "acquire", name="generation:7")
+        for verb in ("extend", "release"):
+            response = post(api, verb, name="generation:7", token=lease.token)
+            assert is_problem(response, 409, "lock_lost")
+    assert lock("generation:7").try_acquire() is not None
+
+
+def test_the_program_meets_callers_where_it_says_so(api: APIClient) -> None:
+    post(api, "acquire", name="deploy")
+    with pytest.raises(LockBusy):
+        lock("api:deploy", wait=0).acquire()
+
+
+def test_callers_see_their_locks_and_operators_all(api: APIClient, operator_api: APIClient) -> None:
+    post(api, "acquire", name="deploy", lease=20)
+    with lock("generation:7"):
+        assert names(api.get("/api/v1/locks")) == ["api:deploy"]
+        assert names(operator_api.get("/api/v1/locks")) == ["api:deploy", "generation:7"]
+        row = api.get("/api/v1/locks/detail?name=generation:7").json()
+        assert (row["name"], row["phase"]) == ("api:generation:7", "free")
+        row = operator_api.get("/api/v1/locks/detail?name=generation:7").json()
+        assert (row["name"], row["phase"]) == ("generation:7", "held")
+
+
+def test_a_row_tells_all_but_the_token(api: APIClient, user: User) -> None:
+    taken = post(api, "acquire", name="deploy", meta={"build": 7}).json()
+    response = api.get("/api/v1/locks/detail?name=deploy")
+    row = response.json()
+    assert set(row) == {
+        "name", "phase", "fence", "holder", "held_for", "expires_in", "waiting", "waiters",
+        "grants", "contended", "forced",
+    }  # fmt: skip
+    assert row["holder"]["meta"] == {"build": 7, "user_id": str(user.pk)}
+    assert set(row["holder"]) == {"host", "pid", "thread", "meta"}
+    assert row["fence"] == taken["fence"]
+    assert taken["token"] not in response.content.decode()
+
+
+def test_a_free_lock_has_a_row_too(api: APIClient) -> None:
+    row = api.get("/api/v1/locks/detail?name=never").json()
+    assert (row["phase"], row["fence"], row["holder"], row["held_for"], row["expires_in"]) == (
+        "free", None, None, None, None,
+    )  # fmt: skip
+
+
+def test_a_list_is_read_page_by_page(api: APIClient) -> None:
+    for n in range(3):
+        post(api, "acquire", name=f"n{n}", lease=10 + n)
+    found, url = [], "/api/v1/locks?limit=2"
+    while url:
+        page = api.get(url)
+        found.append(names(page))
+        assert page.json()["previous"] is None
+        url = page.json()["next"]
+    assert found == [["api:n0", "api:n1"], ["api:n2"]]
+
+
+@pytest.mark.parametrize("query", ["cursor=x", "limit=0", "limit=201", "limit=x"])
+def test_a_list_refuses_what_makes_no_sense(api: APIClient, query: str) -> None:
+    assert api.get(f"/api/v1/locks?{query}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "field"),
+    [
+        ("acquire", {}, "name"),
+        ("acquire", {"name": ""}, "name"),
+        ("acquire", {"name": 7}, "name"),
+        ("acquire", {"name": "a\0"}, "name"),
+        ("acquire", {"name": "x" * 201}, "name"),
+        ("acquire", {"name": "x", "lease": 0}, "lease"),
+        ("acquire", {"name": "x", "lease": "5"}, "lease"),
+        ("acquire", {"name": "x", "lease": True}, "lease"),
+        ("acquire", {"name": "x", "lease": 3601}, "lease"),
+        ("acquire", {"name": "x", "wait": 10.5}, "wait"),
+        ("acquire", {"name": "x", "wait": None}, "wait"),
+        ("acquire", {"name": "x", "wait": -1}, "wait"),
+        ("acquire", {"name": "x", "meta": []}, "meta"),
+        ("acquire", {"name": "x", "fence": 1}, "fence"),
+        ("extend", {"name": "x"}, "token"),
+        ("release", {"name": "x", "token": ""}, "token"),
+        ("release", {"name": "x", "token": "0" * 31}, "token"),
+        ("release", {"name": "x", "token": "0" * 32 + "\n"}, "token"),
+        ("release", {"name": "x", "token": "-"}, "token"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_named(
+    api: APIClient, verb: str, body: dict[str, Any], field: str
+) -> None:
+    response = post(api, verb, **body)
+    assert is_problem(response, 400, "invalid")
+    assert [error["field"] for error in response.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize("body", [{"name": "x" * 199}, {"name": "x", "meta": {"a": "b" * 1024}}])
+def test_what_the_locks_refuse_is_told(api: APIClient, body: dict[str, Any]) -> None:
+    assert is_problem(post(api, "acquire", **body), 400, "lock_invalid")
+
+
+def test_strangers_are_not_served(client: APIClient) -> None:
+    assert client.get("/api/v1/locks").status_code == 401
+    for verb in ("acquire", "extend", "release", "force-release"):
+        assert client.post(f"/api/v1/locks/{verb}").status_code == 401
+
+
+def test_an_operator_takes_a_lock_from_its_holder(api: APIClient, operator_api: APIClient) -> None:
+    taken = post(api, "acquire", name="deploy").json()
+    order = {"name": "api:deploy", "fence": taken["fence"], "reason": "the client is gone"}
+    record = post(operator_api, "force-release", **order)
+    assert record.status_code == 200
+    assert record.json().items() >= {**order, "actor": "operator", "outcome": "released"}.items()
+    assert ForcedRelease.objects.get().actor == "operator"
+    assert is_problem(post(api, "release", name="deploy", token=taken["token"]), 409, "lock_lost")
+    assert is_problem(post(operator_api, "force-release", **order), 409, "stale_fence")
+
+
+@pytest.mark.parametrize(
+    ("staff", "permitted", "status"),
+    [(False, False, 403), (True, False, 403), (False, True, 403), (True, True, 200)],
+)
+def test_only_staff_with_the_permission_may(
+    user: User, staff: bool, permitted: bool, status: int
+) -> None:
+    user.is_staff = staff
+    user.save()
+    if permitted:
+        user.user_permissions.add(Permission.objects.get(codename="force_release"))
+    lease = lock("render").acquire()
+    order = {"name": "render", "fence": lease.fence, "reason": "x"}
+    assert post(signed_in(user), "force-release", **order).status_code == status
+    assert ForcedRelease.objects.count() == (status == 200)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"fence": 1, "name": "x"}, "reason"),
+        ({"fence": 1, "name": "x", "reason": "  "}, "reason"),
+        ({"fence": "1", "name": "x", "reason": "r"}, "fence"),
+        ({"fence": 0, "name": "x", "reason": "r"}, "fence"),
+        ({"fence": 2**53, "name": "x", "reason": "r"}, "fence"),
+        ({"name": "x", "reason": "r"}, "fence"),
+    ],
+)
+def test_a_force_without_fence_or_reason_is_refused(
+    operator_api: APIClient, body: dict[str, Any], field: str
+) -> None:
+    response = post(operator_api, "force-release", **body)
+    assert is_problem(response, 400, "invalid")
+    assert [error["field"] for error in response.json()["errors"]] == [field]
+
+
+def test_a_store_that_is_down_is_not_a_busy_lock(
+    api: APIClient, own_valkey: Valkey, use: Use
+) -> None:
+    use(own_valkey.url)
+    own_valkey.stop()
+    for response in (
+        post(api, "acquire", name="x"),
+        post(api, "extend", name="x", token=TOKEN),
+        post(api, "release", name="x", token=TOKEN),
+        api.get("/api/v1/locks"),
+        api.get("/api/v1/locks/detail?name=x"),
+    ):
+        assert is_problem(response, 503, "lock_unavailable")
+        assert response.headers["Retry-After"] == "1"
+
+
+def test_when_too_many_wait_the_next_is_told_at_once(settings: Settings, api: APIClient) -> None:
+    settings.LOCKING = {**settings.LOCKING, "HTTP_WAITERS": 0}
+    post(api, "acquire", name="deploy")
+    assert is_problem(post(api, "acquire", name="deploy", wait=10), 409, "lock_busy")
+    assert post(api, "acquire", name="free", wait=10).status_code == 201
+
+
+def test_seats_are_counted_and_given_back() -> None:
+    seats = Seats()
+    with seats.seat(of=1) as first, seats.seat(of=1) as second, seats.seat(of=2) as third:
+        assert (first, second, third) == (True, False, True)
+    with seats.seat(of=1) as first:
+        assert first
+
+
+@pytest.mark.race
+def test_a_caller_that_waits_gets_the_lock_when_it_is_free(
+    transactional_db: None, user: User
+) -> None:
+    api, other = signed_in(user), signed_in(user)
+    taken = post(api, "acquire", name="deploy").json()
+
+    def wait() -> Any:
+        try:
+            return post(other, "acquire", name="deploy", wait=10)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        waiter = pool.submit(wait)
+        while not control.detail("api:deploy").waiting:
+            pass
+        post(api, "release", name="deploy", token=taken["token"])
+        response = waiter.result(timeout=9)
+    assert response.status_code == 201
+    assert response.json()["fence"] > taken["fence"]
