@@ -5,7 +5,7 @@ from math import inf, nan
 import pytest
 
 from locking import LockInvalid
-from locking.durations import lease_seconds, wait_seconds
+from locking.durations import lease_seconds, parse, spoken, wait_seconds
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,31 @@ def test_a_wait_of_another_type_is_refused(value):
 def test_a_wait_out_of_range_is_refused(value):
     with pytest.raises(LockInvalid, match="wait must be from 0 to 604800 seconds"):
         wait_seconds(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("30s", 30), ("10m", 600), ("2h", 7200), ("1d", 86_400), ("1h30m", 5400),
+        ("1m30", 90), ("5", 5), (" 0.5s ", 0.5), ("0", 0),
+    ],
+)  # fmt: skip
+def test_a_written_duration_is_read(text, seconds):
+    assert parse(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1s", "1x", "1s2m", "1.5h", "nan", "inf", "1e3"])
+def test_what_is_not_a_duration_is_refused(text):
+    with pytest.raises(LockInvalid):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "0.0s"), (0, "0.0s"), (0.44, "0.4s"), (9.96, "10.0s"), (30.2, "30s"), (60, "1m"),
+        (90, "1m30s"), (3600, "1h"), (7500, "2h5m"), (90_061, "1d1h"), (86_460, "1d"),
+    ],
+)  # fmt: skip
+def test_a_duration_is_told_in_two_units_at_most(seconds, text):
+    assert spoken(seconds) == text
