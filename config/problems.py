@@ -38,6 +38,7 @@ CODES = (
     "invalid",
     "invalid_credentials",
     "lock_busy",
+    "lock_deadlock",
     "lock_invalid",
     "lock_lost",
     "lock_queue_full",

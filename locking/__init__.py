@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from .decorator import locked
 from .errors import (
     LockBusy,
+    LockDeadlock,
     LockError,
     LockExpired,
     LockInAtomic,
@@ -27,6 +28,7 @@ __all__ = [
     "Lease",
     "Lock",
     "LockBusy",
+    "LockDeadlock",
     "LockError",
     "LockExpired",
     "LockInAtomic",

@@ -6,6 +6,7 @@ LockError
 │                    TransactionManagementError)
 ├── LockBusy         held by another for longer than the caller would wait (also TimeoutError)
 ├── LockQueueFull    as many wait for it as may (store-side limit)
+├── LockDeadlock     to wait on would be to wait for oneself: this waiter gave way
 ├── LockLost         the lease ended before the work did
 │   ├── LockExpired      its time ran out
 │   ├── LockRevoked      it was taken away before its time
@@ -14,6 +15,8 @@ LockError
 └── StaleFence       the database has seen a newer holder
     └── HolderChanged    whom an operator meant to stop does not hold the lock any more
 """
+
+from collections.abc import Sequence
 
 from django.db.transaction import TransactionManagementError
 
@@ -84,6 +87,24 @@ class LockQueueFull(LockError):
     def __init__(self, name: str = "", *, limit: int = 0) -> None:
         super().__init__(name)
         self.limit = limit
+
+
+class LockDeadlock(LockError):
+    """``cycle``: locks each held by one who waits for the next, the last by who raised this.
+
+    It begins with ``name``, the lock that was given up.
+    """
+
+    status = 409
+    code = "lock_deadlock"
+
+    def __init__(self, name: str = "", *, cycle: Sequence[str] = ()) -> None:
+        super().__init__(name)
+        self.cycle = tuple(cycle)
+
+    def __str__(self) -> str:
+        way = " → ".join(f"“{name}”" for name in (*self.cycle, self.name))
+        return f"Deadlock: {way}, each held by one who waits for the next."
 
 
 class LockLost(LockError):
