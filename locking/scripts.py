@@ -20,10 +20,10 @@ def _load(*names: str) -> Script:
     return Script(names[-1], source, sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-ACQUIRE = _load("handoff", "acquire")
+ACQUIRE = _load("line", "handoff", "acquire")
 EXTEND = _load("extend")
-RELEASE = _load("handoff", "release")
-ABANDON = _load("handoff", "abandon")
+RELEASE = _load("line", "handoff", "release")
+ABANDON = _load("line", "handoff", "abandon")
 INSPECT = _load("inspect")
 HELD = _load("held")
-FORCE = _load("handoff", "force")
+FORCE = _load("line", "handoff", "force")

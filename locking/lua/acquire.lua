@@ -18,12 +18,8 @@ if current == token then
   return {1, tonumber(call('HGET', holder, 'f'))}
 end
 
-if not current or enrol ~= '0' then
-  -- A call that was on its way while its token was given up must not leave an orphan behind.
-  local released, abandoned = unpack(call('HMGET', memory, 'r', 'x'))
-  if string.find((released or '') .. (abandoned or ''), token, 1, true) then
-    return redis.error_reply('GIVENUP this token was released or abandoned before')
-  end
+if (not current or enrol ~= '0') and given_up(token) then
+  return redis.error_reply('GIVENUP this token was released or abandoned before')
 end
 
 if not current then
@@ -40,26 +36,11 @@ end
 
 local position, place = -1, 0
 if enrol ~= '0' then
-  place = tonumber(call('ZSCORE', queue, token))
-  if not place then
-    if call('ZCARD', queue) >= tonumber(most) then
-      return {-1}
-    end
-    place = tonumber(ticket)
-    if place == 0 then
-      local last, enrolled = unpack(call('HMGET', memory, 't', 'c'))
-      place = math.max(now, (tonumber(last) or 0) + 1)
-      call('HSET', memory, 't', digits(place), 'c', (enrolled or 0) + 1)
-      call('PEXPIRE', memory, MEMORY_MS)
-    end
-    call('ZADD', queue, digits(place), token)
-  end
   local path = enrol == '1' and channel or '-'
-  local record = {digits(now + life * 1000), path, floor, actor, meta}
-  call('HSET', records, token, table.concat(record, ' '))
-  call('PEXPIRE', queue, life)
-  call('PEXPIRE', records, life)
-  position = call('ZRANK', queue, token)
+  position, place = enlist(token, now, ticket, most, life, {path, floor, actor, meta})
+  if not position then
+    return {-1}
+  end
 end
 local held = call('HMGET', holder, 'f', 'at', 'actor', 'meta')
 return {0, call('PTTL', holder), tonumber(held[1] or 0), now - (held[2] or now),

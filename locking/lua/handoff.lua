@@ -1,16 +1,5 @@
--- Prelude of the scripts that may leave a lock free, or find it so.
-local holder, queue, records, memory, index = unpack(KEYS)
-local call, format = redis.call, string.format
-local MEMORY_MS, CLAIM_MS, MOST_DEAD = 604800000, 3000, 64
-
-local function microseconds()
-  local clock = call('TIME')
-  return clock[1] * 1000000 + clock[2]
-end
-
-local function digits(number)
-  return format('%.0f', number)
-end
+-- Prelude of the scripts that may leave a lock free, or find it so; stands behind line.lua.
+local index = KEYS[5]
 
 local function list_expiry(now, ms)
   if index then
@@ -18,37 +7,16 @@ local function list_expiry(now, ms)
   end
 end
 
-local function leave_queue(token)
-  call('ZREM', queue, token)
-  call('HDEL', records, token)
-end
-
--- The clock keeps fences rising when the memory is lost, the memory when the clock steps back.
 local function grant(token, now, lease, floor, channel, actor, meta, state)
-  local last, grants = unpack(call('HMGET', memory, 'f', 'n'))
-  local fence = math.max(now, (tonumber(last) or 0) + 1, floor + 1)
-  local text = digits(fence)
+  local fence, text = next_fence(now, floor)
   call('HSET', holder, 'tok', token, 'f', text, 'at', digits(now), 'chan', channel,
     'actor', actor, 'meta', meta)
   if state then
     call('HSET', holder, 'st', state)
   end
   call('PEXPIRE', holder, lease)
-  call('HSET', memory, 'f', text, 'n', (grants or 0) + 1)
-  call('PEXPIRE', memory, MEMORY_MS)
   list_expiry(now, lease)
   return fence
-end
-
--- Whether a process still listens there. One without a channel asks by itself.
-local function tell(channel, message)
-  if channel == '-' then
-    return true
-  end
-  local verb = string.find(channel, '{', 1, true) and 'SPUBLISH' or 'PUBLISH'
-  local listeners = redis.pcall(verb, channel, message)
-  -- Not allowed to publish: the waiter finds its grant when it asks by itself.
-  return type(listeners) == 'table' or listeners > 0
 end
 
 -- Give the free lock to the first live waiter, who then claims it by asking once more.
