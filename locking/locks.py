@@ -4,7 +4,8 @@ import json
 import os
 import random
 from asyncio import current_task
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import get_ident
 from types import EllipsisType, TracebackType
@@ -12,7 +13,7 @@ from typing import Any
 
 from django.db.models import Model
 
-from . import clock, durations, flows, holders, names, transactions, waiting
+from . import clock, durations, flows, holders, names, reentry, renewal, transactions, waiting
 from .conf import conf
 from .drivers import adrive, drive
 from .durations import Duration
@@ -139,20 +140,42 @@ class Lock:
         # Tasks have no part in the transactions of a thread.
         if not self.in_atomic:
             transactions.refuse_open(self.name)
-        attempt = self._attempt(wait, holders.actor())
-        grant = drive(flows.acquire(attempt, clock=clock.now, random=random.random), self.alias)
-        return self._lease(attempt, grant)
+        if self.reentrant and (held := reentry.held(self)):
+            return held
+        with self._asking() as lease:
+            attempt = self._attempt(lease.token, wait, holders.actor())
+            flow = flows.acquire(attempt, clock=clock.now, random=random.random)
+            grant = drive(flow, self.alias)
+            lease.granted(grant.fence, grant.deadline)
+        return lease
 
     async def _aacquire(self, wait: float | None) -> Lease:
-        attempt = self._attempt(wait, holders.task_actor())
-        flow = flows.acquire(attempt, clock=clock.now, random=random.random)
-        return self._lease(attempt, await adrive(flow, self.alias))
+        if self.reentrant and (held := reentry.held(self)):
+            return held
+        with self._asking() as lease:
+            attempt = self._attempt(lease.token, wait, holders.task_actor())
+            flow = flows.acquire(attempt, clock=clock.now, random=random.random)
+            grant = await adrive(flow, self.alias)
+            lease.granted(grant.fence, grant.deadline)
+        return lease
 
-    def _attempt(self, wait: float | None, actor: str) -> flows.Attempt:
+    @contextmanager
+    def _asking(self) -> Iterator[Lease]:
+        lease = Lease(lock=self, token=os.urandom(16).hex())
+        renewal.watch(lease)
+        try:
+            yield lease
+        except BaseException:
+            renewal.forget(lease)
+            raise
+        if self.reentrant:
+            reentry.keep(lease)
+
+    def _attempt(self, token: str, wait: float | None, actor: str) -> flows.Attempt:
         return flows.Attempt(
             name=self.name,
             keys=self.keys,
-            token=os.urandom(16).hex(),
+            token=token,
             lease=self.lease,
             wait=wait,
             fair=self.fair,
@@ -161,17 +184,6 @@ class Lock:
             actor=actor,
             meta=self.meta,
             floor=self.floor,
-        )
-
-    def _lease(self, attempt: flows.Attempt, grant: flows.Grant) -> Lease:
-        return Lease(
-            name=self.name,
-            token=attempt.token,
-            fence=grant.fence,
-            deadline=grant.deadline,
-            length=self.lease,
-            alias=self.alias,
-            keys=self.keys,
         )
 
     def __enter__(self) -> Lease:

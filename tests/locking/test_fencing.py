@@ -1,4 +1,5 @@
 import asyncio
+import signal
 import subprocess
 import sys
 import threading
@@ -278,9 +279,11 @@ def test_a_process_stopped_beyond_its_lease_cannot_write(jobs, process_env):
         text=True,
     )
     assert worker.stdout.readline() == "held\n"
+    worker.send_signal(signal.SIGSTOP)
     with lock("n", wait=5) as lease:
         job.state = "mine"
         job.save_fenced(lease)
+    worker.send_signal(signal.SIGCONT)
     out, _ = worker.communicate("go\n", timeout=20)
     assert out.split() == ["refused", "lost"]
     assert jobs.get().state == "mine"

@@ -80,7 +80,7 @@ def test_of_many_threads_that_release_none_fails():
 
 @pytest.mark.race
 def test_a_lease_that_ran_out_says_so(store):
-    lease = lock("n", lease=0.05).acquire()
+    lease = lock("n", lease=0.05, renew=False).acquire()
     time.sleep(0.06)
     assert (lease.valid, lease.lost) == (False, True)
     for verb in (lease.check, lease.extend, lease.release, lease.release):
@@ -91,7 +91,7 @@ def test_a_lease_that_ran_out_says_so(store):
 
 @pytest.mark.race
 def test_a_stale_holder_frees_nobody_elses_lock():
-    stale = lock("n", lease=0.05).acquire()
+    stale = lock("n", lease=0.05, renew=False).acquire()
     lease = lock("n").acquire()
     with pytest.raises(LockExpired):
         stale.release()
@@ -174,7 +174,7 @@ def test_work_done_under_a_valid_lease_stands_when_the_store_dies_after(
 @pytest.mark.race
 def test_work_done_under_a_lease_that_ran_out_fails_when_the_store_is_down(own_valkey, use: Use):
     use(own_valkey.url)
-    with pytest.raises(LockExpired), lock("n", lease=0.05):
+    with pytest.raises(LockExpired), lock("n", lease=0.05, renew=False):
         own_valkey.stop()
         time.sleep(0.06)
 

@@ -198,7 +198,7 @@ def test_settings_give_what_the_caller_leaves_out():
 
 @pytest.mark.race
 def test_a_lock_may_be_entered_again_in_a_block_that_lost_it():
-    shared = lock("n", lease=0.05)
+    shared = lock("n", lease=0.05, renew=False)
     with pytest.raises(LockExpired), shared as first:
         time.sleep(0.06)
         with shared as second:

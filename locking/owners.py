@@ -1,0 +1,31 @@
+"""Who works under a lease: a task, or a thread outside of tasks."""
+
+import asyncio
+from threading import Thread, current_thread
+from typing import Any
+
+Owner = Thread | asyncio.Task[Any]
+
+
+def current() -> Owner:
+    loop = asyncio._get_running_loop()
+    return (loop and asyncio.current_task(loop)) or current_thread()
+
+
+def ended(owner: Owner) -> bool:
+    match owner:
+        case Thread():
+            return not owner.is_alive()
+        case _:
+            return owner.done()
+
+
+def returned(owner: Owner, value: object) -> bool:
+    """Whether a task ended by giving the value to whoever awaited it.
+
+    ``wait_for`` and ``gather`` run what they are given as a task of its own.
+    """
+    if isinstance(owner, Thread) or not owner.done() or owner.cancelled():
+        return False
+    # exception() would pass for somebody having dealt with it.
+    return owner._exception is None and owner.result() is value

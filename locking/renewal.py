@@ -1,0 +1,170 @@
+"""One thread per process renews its leases, and notices those that are lost.
+
+A thread also for asynchronous leases: what blocks an event loop must not cost it its locks. It
+knows the leases weakly, so a handle dropped without a release is renewed no more.
+
+Acquiring and releasing must cost next to nothing here. So the thread is woken only for a lease
+that is due before it would wake by itself, and then looks through all of them.
+"""
+
+import logging
+import os
+from collections import defaultdict
+from contextlib import suppress
+from math import inf
+from queue import Empty, SimpleQueue
+from random import random
+from threading import Lock as Mutex
+from threading import Thread
+from typing import TYPE_CHECKING
+from weakref import ref
+
+from . import clock, connections, lifetimes
+from .errors import LockUnavailable
+from .lifetimes import Course
+from .lines import Line
+
+if TYPE_CHECKING:
+    from .tenures import Tenure
+
+logger = logging.getLogger(__name__)
+
+# So many renewals fit a socket's buffer, and do not keep the store from others for long.
+BATCH = 256
+AFTER_ERROR = 0.1
+
+
+class Watchdog:
+    def __init__(self) -> None:
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        self.jitter = random()
+        self._leases: dict[str, ref[Tenure]] = {}
+        self._wake = inf
+        self._news: SimpleQueue[float] = SimpleQueue()
+        self._starting = Mutex()
+        self._thread: Thread | None = None
+
+    def watch(self, lease: "Tenure") -> None:
+        """Before the lock is asked for, so that no grant goes unwatched."""
+        self._leases[lease.token] = ref(lease)
+        if self._thread is None:
+            self._start()
+
+    def forget(self, lease: "Tenure") -> None:
+        self._leases.pop(lease.token, None)
+
+    def find(self, token: str) -> "Tenure | None":
+        known = self._leases.get(token)
+        return known() if known else None
+
+    def expect(self, due: float) -> None:
+        """A lease is due then, perhaps before any other."""
+        if due < self._wake:
+            self._news.put(due)
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                thread = Thread(target=self._run, name="locking-renewal", daemon=True)
+                thread.start()
+                self._thread = thread
+
+    def _run(self) -> None:
+        while True:
+            self._wake = inf  # what becomes due from here on is news
+            try:
+                wake = self._look()
+            except Exception:
+                # Without this thread the process would lose all its locks.
+                logger.exception("The renewal of leases goes on after an error")
+                wake = clock.now() + AFTER_ERROR
+            self._rest(wake)
+
+    def _rest(self, wake: float) -> None:
+        """Until then, or until what the news says is due sooner.
+
+        Most locks are released long before: the news alone is no reason to look.
+        """
+        with suppress(Empty):
+            while wake > clock.now():
+                self._wake = wake
+                left = None if wake == inf else wake - clock.now()
+                wake = min(wake, self._news.get(timeout=left))
+
+    def _look(self) -> float:
+        """Do what is due; returns when something will be."""
+        leases = self._alive()
+        for group in _by_alias([lease for lease in leases if self._is_to_renew(lease)]):
+            _renew(group, leases)
+        return min((lease.due for lease in self._alive()), default=inf)
+
+    def _alive(self) -> "list[Tenure]":
+        alive = []
+        for token, known in self._leases.copy().items():
+            if lease := known():
+                alive.append(lease)
+            else:
+                self._leases.pop(token, None)
+        return alive
+
+    def _is_to_renew(self, lease: "Tenure") -> bool:
+        match lease.course(clock.now()):
+            case Course.RENEW:
+                return True
+            case Course.ORPHANED | Course.OVERSTAYED as reason:
+                logger.warning("Lock %r is renewed no more: %s", lease.lock.name, reason)
+                lease.renew_no_more()
+            case Course.EXPIRE:
+                lease.expired()
+            case Course.FORGET:
+                self.forget(lease)
+        return False
+
+
+def _by_alias(leases: "list[Tenure]") -> "list[list[Tenure]]":
+    """The most pressing first."""
+    groups: defaultdict[str, list[Tenure]] = defaultdict(list)
+    for lease in sorted(leases, key=lambda lease: lease.deadline):
+        groups[lease.lock.alias].append(lease)
+    return list(groups.values())
+
+
+def _renew(group: "list[Tenure]", everyone: "list[Tenure]") -> None:
+    """Tenures of one alias, in as few sends as will do, until the store fails to answer."""
+    _postpone(group)
+    for start in range(0, len(group), BATCH):
+        batch = group[start : start + BATCH]
+        unanswered = _send(batch, everyone)
+        if len(unanswered) == len(batch):
+            return _postpone(group[start:])
+        _postpone(unanswered)
+    return None
+
+
+def _send(batch: "list[Tenure]", everyone: "list[Tenure]") -> "list[Tenure]":
+    """Returns those to which no answer came."""
+    sent = clock.now()
+    until = lifetimes.answer_by(sent, min(lease.deadline for lease in everyone if lease.renewed))
+    line = Line(connections.pool(batch[0].lock.alias))
+    unanswered = []
+    for lease, reply in zip(
+        batch, line.run_many([lease.renewal(until) for lease in batch]), strict=True
+    ):
+        if isinstance(reply, LockUnavailable):
+            unanswered.append(lease)
+        else:
+            lease.renewal_answered(held=bool(reply), sent=sent)
+    return unanswered
+
+
+def _postpone(leases: "list[Tenure]") -> None:
+    now = clock.now()
+    for lease in leases:
+        lease.due = lifetimes.retry(now, lease.deadline)
+
+
+watchdog = Watchdog()
+watch, forget, find, expect = watchdog.watch, watchdog.forget, watchdog.find, watchdog.expect

@@ -1,0 +1,217 @@
+"""What a process knows of a lease of its own; all changes of its state are here.
+
+Its holder, the watchdog and the listener change it, each from a thread of its own.
+"""
+
+import os
+from math import inf
+from threading import Lock as Mutex
+from threading import Thread
+from typing import TYPE_CHECKING, Self, cast
+
+from . import clock, flows, lifetimes, losses, owners, reentry, renewal, scripts
+from .errors import LockExpired, LockInvalid, LockLost, LockRevoked
+from .lifetimes import Course, State
+from .losses import Cancellation
+
+if TYPE_CHECKING:
+    from .leases import Lease
+    from .locks import Lock
+
+# What a lease in each state is to somebody who needs it held.
+LOSS: dict[State, type[LockLost]] = {
+    State.ASKED: LockLost,
+    State.HELD: LockExpired,
+    State.RELEASED: LockLost,
+    State.EXPIRED: LockExpired,
+    State.REVOKED: LockRevoked,
+}
+
+
+class Tenure:
+    """``since``, ``deadline`` and ``due`` (for renewal) are times of the local clock."""
+
+    __slots__ = (
+        "__weakref__", "_doubted", "_entries", "_let_go", "_mutex", "_pid", "_state",
+        "cancellation", "deadline", "due", "fence", "lock", "owner", "renewed", "since", "token",
+    )  # fmt: skip
+
+    def __init__(self, *, lock: "Lock", token: str) -> None:
+        self.lock = lock
+        self.token = token
+        self.fence = 0
+        self.since = 0.0
+        self.deadline = self.due = inf
+        self.renewed = lock.renew
+        self._pid = os.getpid()
+        self._state = State.ASKED
+        self._entries = 1
+        self._let_go = self._doubted = False
+        self._mutex = Mutex()
+        self.owner: owners.Owner | None = owners.current()
+        self.cancellation = self._cancellation(self.owner)
+
+    def granted(self, fence: int, deadline: float) -> None:
+        with self._mutex:
+            self._state = State.HELD
+            self.fence, self.since = fence, clock.now()
+            self._lasts(deadline)
+            if self._doubted:
+                self.due = self.since
+        renewal.expect(self.due)
+
+    def entered(self) -> Self:
+        """Once more, by a holder who has it already: needs one more release."""
+        with self._mutex:
+            self.check()
+            self._entries += 1
+        return self
+
+    def prolonged(self, deadline: float | None) -> None:
+        """By its holder; None says that the store knows it no more. Raises LockLost."""
+        if deadline is None:
+            self._lose(self._loss_found())
+        with self._mutex:
+            if self._state is not State.HELD:
+                raise self._loss()
+            self._lasts(deadline or 0.0)
+
+    def renewal(self, until: float) -> flows.Run:
+        args = self.token, flows.milliseconds(self.lock.lease)
+        return flows.Run(scripts.EXTEND, self.lock.keys, args, until)
+
+    def renewal_answered(self, *, held: bool, sent: float) -> None:
+        if not held:
+            self._lose(self._loss_found())
+        with self._mutex:
+            if self._state is State.HELD:
+                self._lasts(flows.deadline(sent, self.lock.lease))
+
+    def renew_no_more(self) -> None:
+        self.renewed, self.due = False, self.deadline
+
+    def expired(self) -> None:
+        self._lose(State.EXPIRED)
+
+    def revoked(self) -> None:
+        """The store tells that somebody took it away."""
+        # If that overtook the news of the grant, a renewal will tell what is true.
+        self._doubted = True
+        self._lose(State.REVOKED)
+
+    def course(self, now: float) -> Course:
+        return lifetimes.course(
+            self._state,
+            now,
+            due=self.due,
+            deadline=self.deadline,
+            hold_until=self.since + self.lock.max_hold,
+            renewed=self.renewed,
+            orphaned=self._orphaned(),
+        )
+
+    @property
+    def lost(self) -> bool:
+        """It ended, and not by ``release``."""
+        return self._state is not State.RELEASED and not self.valid
+
+    @property
+    def valid(self) -> bool:
+        return self.remaining > 0
+
+    @property
+    def remaining(self) -> float:
+        """Seconds for which the lease can be trusted."""
+        if self._state is not State.HELD or self._elsewhere:
+            return 0.0
+        return max(0.0, self.deadline - clock.now())
+
+    def check(self) -> None:
+        """Raises LockLost unless the lease is valid: for use between the steps of long work."""
+        if not self.valid:
+            raise self._loss()
+
+    @property
+    def _elsewhere(self) -> bool:
+        """A forked child has a copy of the handle; the lease is its parent's."""
+        return self._pid != os.getpid()
+
+    def _leave(self) -> bool:
+        """Whether the store must be told. Of several releases at once, one has to."""
+        if not self._outermost():
+            return False
+        renewal.forget(self)
+        reentry.forget(self)
+        if self.cancellation:
+            self.cancellation.end()
+        with self._mutex:
+            match self._state:
+                case State.RELEASED:
+                    return False
+                case State.HELD:
+                    self._state = State.RELEASED
+                case State.EXPIRED:
+                    pass  # a renewal that nobody heard of may keep others waiting
+                case _:
+                    raise self._loss()
+        return True
+
+    def _outermost(self) -> bool:
+        if self._elsewhere:
+            raise self._loss()
+        with self._mutex:
+            self._entries = max(0, self._entries - 1)
+            inner = self._entries > 0
+        if inner:
+            self.check()
+        return not inner
+
+    def _left(self, held: bool) -> None:
+        # After a release without a reply, "not yours" tells that it landed.
+        if not held and not self._let_go:
+            self._lose(self._loss_found(), after=State.RELEASED)
+        if self._state is not State.RELEASED:
+            raise self._loss()
+
+    def _cancelled_by_loss(self, error: BaseException | None) -> bool:
+        if self._entries > 1 or not self.cancellation:
+            return False
+        return self.cancellation.explains(error)
+
+    def _left_unheard(self) -> None:
+        with self._mutex:
+            if self._state is State.RELEASED:
+                self._state, self._let_go = State.HELD, True
+
+    def _lose(self, state: State, *, after: State = State.HELD) -> None:
+        with self._mutex:
+            if self._state is not after:
+                return
+            self._state = state
+        renewal.forget(self)
+        losses.announce(cast("Lease", self))
+
+    def _lasts(self, deadline: float) -> None:
+        if self.deadline == inf or deadline > self.deadline:
+            self.deadline = self.due = deadline
+            if self.renewed:
+                self.due = lifetimes.due(deadline, self.lock.lease, renewal.watchdog.jitter)
+
+    def _loss(self) -> LockLost:
+        kind = LockLost if self._elsewhere else LOSS[self._state]
+        return kind(self.lock.name, fence=self.fence)
+
+    def _loss_found(self) -> State:
+        return State.EXPIRED if clock.now() >= self.deadline else State.REVOKED
+
+    def _cancellation(self, owner: owners.Owner) -> Cancellation | None:
+        if not self.lock.cancel_on_lost:
+            return None
+        if isinstance(owner, Thread):
+            raise LockInvalid("cancel_on_lost needs a task; a thread cannot be cancelled.")
+        return Cancellation(owner)
+
+    def _orphaned(self) -> bool:
+        if self.owner and owners.returned(self.owner, self):
+            self.owner = None
+        return self.owner is not None and owners.ended(self.owner)
