@@ -1,6 +1,7 @@
 """``LOCKING`` in Django's settings; every key may be left out."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 
@@ -24,7 +25,17 @@ class Settings:
     http_waiters: int = 8
 
 
+_NOTHING: dict[str, Any] = {}
+# The dict, what it held when it was read, and what was made of it.
+_read: tuple[dict[str, Any], dict[str, Any], Settings] = (_NOTHING, {}, Settings())
+
+
 def conf() -> Settings:
-    return Settings(
-        **{key.lower(): value for key, value in getattr(settings, "LOCKING", {}).items()}
-    )
+    """Made anew only when another dict is set, or this one was edited: every lock asks."""
+    global _read
+    given = getattr(settings, "LOCKING", _NOTHING)
+    source, held, made = _read
+    if given is not source or given != held:
+        made = Settings(**{key.lower(): value for key, value in given.items()})
+        _read = given, dict(given), made
+    return made
