@@ -82,6 +82,8 @@ class HeldLock(models.Model):
 
     class Meta:
         managed = False
+        verbose_name = "lock held"
+        verbose_name_plural = "locks held"
         default_permissions = ("view",)
         permissions = [("force_release", "Can take locks from their holders")]
 

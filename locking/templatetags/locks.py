@@ -1,0 +1,6 @@
+from django import template
+
+from locking import durations
+
+register = template.Library()
+register.filter(durations.spoken)
