@@ -21,8 +21,9 @@ T = TypeVar("T")
 # Kept back from a wait, so that giving up politely does not outlast it.
 FAREWELL = 0.1
 # A waiter that has not asked for so long is dead to the others; a live one asks this often, in
-# case the news of its turn was lost.
-WAITER_LIFE, SAFETY_POLL = 15.0, 5.0
+# case the news of its turn was lost, and before the time is over in which the one ahead of it may
+# claim what it was handed.
+WAITER_LIFE, SAFETY_POLL = 15.0, 2.5
 # The same for a waiter that no news can reach.
 POLLER_LIFE, POLL = 1.0, 0.05
 # After the end of a lease its first waiter asks, and the others a little later, one by one.
@@ -132,33 +133,40 @@ def ask(run: Run) -> Flow[Any]:
 
 
 def acquire(attempt: Attempt, *, clock: Clock, random: Callable[[], float]) -> Flow[Grant]:
-    started = clock()
-    until = None if attempt.wait is None else started + attempt.wait
-    news, ticket, unanswered, waiting = News.NONE, 0, False, False
+    started = heard = clock()
+    until = inf if attempt.wait is None else started + attempt.wait
+    news, ticket, unanswered = News.NONE, 0, False
     try:
         if attempt.wait != 0:
             news = yield Listen(attempt.token)
         while True:
             sent, unanswered = clock(), True
             by = _reply_by(until, sent, once=attempt.wait == 0)
-            reply = yield from ask(_asking(attempt, news, ticket, by))
-            unanswered = False
+            try:
+                reply = yield from ask(_asking(attempt, news, ticket, by))
+            except LockUnavailable:
+                # Whoever is in line rides out a restart or a failover, for as long as its place
+                # is kept; whoever only comes is told at once.
+                if not ticket or clock() >= min(until, heard + WAITER_LIFE):
+                    raise
+                news = yield Await(POLL)
+                continue
+            heard, unanswered = sent, False
             if reply[0] == 1:
                 return Grant(reply[1], deadline(sent, attempt.lease), clock() - started)
-            waiting = reply[0] == 0 and news != News.NONE
             found = _standing(attempt, reply)
-            left = inf if until is None else until - clock()
+            ticket = found.ticket
+            left = until - clock()
             if left <= 0:
                 raise LockBusy(attempt.name, holder=found.holder, retry_after=found.ttl)
             if news is News.NONE:
                 news = yield Listen(attempt.token, min(left, SAFETY_POLL))
             else:
-                ticket = found.ticket
                 news = yield Await(min(_patience(found, news, random()), left))
     except GeneratorExit:
         raise
     except BaseException:
-        if waiting or unanswered:
+        if ticket or unanswered:
             yield Settle(scripts.ABANDON, attempt.keys, (attempt.token, int(unanswered)))
         raise
 
@@ -185,9 +193,9 @@ def _asking(attempt: Attempt, news: News, ticket: int, until: float | None) -> R
     )
 
 
-def _reply_by(until: float | None, now: float, *, once: bool) -> float | None:
+def _reply_by(until: float, now: float, *, once: bool) -> float | None:
     """A wait that is nearly over still allows one honest round trip."""
-    return None if until is None or once else max(until - FAREWELL, now + FAREWELL)
+    return None if until == inf or once else max(until - FAREWELL, now + FAREWELL)
 
 
 def _standing(attempt: Attempt, reply: list[Any]) -> Standing:

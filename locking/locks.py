@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import Model
 
-from . import clock, durations, flows, holders, names, reentry, renewal, transactions, waiting
+from . import clock, durations, flows, holders, listening, names, reentry, renewal, transactions
 from .conf import conf
 from .drivers import adrive, drive
 from .durations import Duration
@@ -179,7 +179,7 @@ class Lock:
             lease=self.lease,
             wait=wait,
             fair=self.fair,
-            channel=waiting.listener(self.alias).channel,
+            channel=listening.channel(self.alias),
             most_waiting=self.most_waiting,
             actor=actor,
             meta=self.meta,

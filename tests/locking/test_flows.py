@@ -10,6 +10,8 @@ from locking.flows import Attempt, Await, Grant, Listen, News, Run, Settle
 
 KEYS = ("l", "q", "w", "s", "idx")
 HELD = [0, 5000, 41, 1_500_000, b"host:7:8:u", b'{"job":1}', 0, 77]
+# The same, told to somebody who does not stand in line.
+TOLD = [*HELD[:6], -1, 0]
 
 
 def attempt(wait):
@@ -61,13 +63,13 @@ def test_the_first_call_joins_the_queue_when_the_process_listens_already():
 def test_the_first_call_of_a_process_that_does_not_listen_only_asks_and_the_next_joins():
     flow, first = acquiring()
     assert first.args[2] == 0
-    assert flow.send(HELD) == Listen("tok", 5.0)
+    assert flow.send(TOLD) == Listen("tok", 2.5)
     assert flow.send(News.PUSHED).args[2] == 1
 
 
 def test_beginning_to_listen_takes_no_longer_than_the_wait():
     flow, _ = acquiring(wait=2.0)
-    assert flow.send(HELD) == Listen("tok", 2.0)
+    assert flow.send(TOLD) == Listen("tok", 2.0)
 
 
 def test_a_waiter_keeps_its_seniority():
@@ -84,7 +86,7 @@ def test_a_waiter_whose_connection_is_lost_polls_until_it_is_back():
 
 @pytest.mark.parametrize(
     ("ttl", "position", "seconds"),
-    [(60_000, 0, 5.0), (5_000, 0, 5.0), (1_000, 0, 1.002), (1_000, 7, 1.072), (-2, 0, 0.002)],
+    [(60_000, 0, 2.5), (5_000, 9, 2.5), (1_000, 0, 1.002), (1_000, 7, 1.072), (-2, 0, 0.002)],
 )
 def test_a_waiter_sleeps_until_the_lease_ends_and_a_little_longer_the_later_its_turn(
     ttl, position, seconds
@@ -116,7 +118,7 @@ def test_a_lock_that_stays_held_is_busy_when_the_wait_is_over_and_leaves_the_que
 def test_one_try_that_finds_the_lock_held_costs_one_round_trip():
     flow, _ = acquiring(wait=0.0)
     with pytest.raises(LockBusy):
-        flow.send(HELD)
+        flow.send(TOLD)
 
 
 def test_a_lock_that_is_free_but_not_ours_is_busy_without_a_holder():
@@ -124,6 +126,22 @@ def test_a_lock_that_is_free_but_not_ours_is_busy_without_a_holder():
     with pytest.raises(LockBusy) as busy:
         flow.send([0, -2, 0, 0, b"", b"", -1, 0])
     assert (busy.value.holder, busy.value.retry_after) == (None, 0.0)
+
+
+def test_whoever_is_in_line_rides_out_a_short_outage_at_its_place():
+    flow, _ = waiting(wait=None, times=(0.0, 0.0, 0.0, 5.0, 14.9))
+    flow.send(News.PUSHED)
+    assert flow.throw(LockUnavailable()) == Await(0.05)
+    assert flow.send(News.POLLED).args[7] == 77
+
+
+@pytest.mark.parametrize(("wait", "now"), [(None, 21.0), (8.0, 8.0)])
+def test_an_outage_longer_than_its_place_is_kept_or_its_wait_is_told(wait, now):
+    flow, _ = waiting(wait=wait, times=(0.0, 0.0, 0.0, 5.0, now))
+    flow.send(News.PUSHED)
+    assert flow.throw(LockUnavailable()) == Settle(scripts.ABANDON, KEYS, ("tok", 1))
+    with pytest.raises(LockUnavailable):
+        flow.send(None)
 
 
 def test_a_full_queue_is_told_with_its_limit():
@@ -167,7 +185,7 @@ def test_a_call_without_reply_is_abandoned_as_one_that_may_still_land(error):
 
 def test_interrupted_before_it_joined_the_queue_it_has_nothing_to_undo():
     flow, _ = acquiring()
-    flow.send(HELD)
+    flow.send(TOLD)
     with pytest.raises(KeyboardInterrupt):
         flow.throw(KeyboardInterrupt())
 

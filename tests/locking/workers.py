@@ -1,0 +1,58 @@
+"""Processes that use the locks, each driven by lines on its standard input."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+from django.conf import settings
+
+from config.children import end_with_parent
+from tests.servers import valkey_url
+
+PRELUDE = """
+import asyncio, json, os, sys, threading, time
+import django
+from django.conf import settings
+from config.redis import caches
+settings.configure(CACHES=caches(os.environ["REDIS_URL"]), LOCKING={"CACHE": "locks"})
+django.setup()
+from locking import LockBusy, LockError, LockLost, lock
+def tell(*words):
+    print(json.dumps(words), flush=True)
+now = time.monotonic
+"""
+
+
+class Worker:
+    """Runs ``source``, in which ``tell`` sends a line of JSON back."""
+
+    def __init__(self, source: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PRELUDE + source],
+            env={**os.environ, "REDIS_URL": valkey_url(), "PYTHONPATH": str(settings.BASE_DIR)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=end_with_parent,
+        )
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def hear(self) -> Any:
+        assert self.process.stdout
+        return json.loads(self.process.stdout.readline())
+
+    def say(self, line: str = "") -> None:
+        assert self.process.stdin
+        print(line, file=self.process.stdin, flush=True)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
