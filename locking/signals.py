@@ -8,7 +8,7 @@ from typing import Any
 
 from django.dispatch import Signal
 
-# lease; waited: seconds
+# lease; waited: seconds in line, 0 when nobody was in the way
 lock_acquired = Signal(use_caching=True)
 # lease; held_for: seconds
 lock_released = Signal(use_caching=True)

@@ -1,13 +1,36 @@
-"""Does the lock store grant locks, and how many are held."""
+"""Does the lock store grant locks, how many are held, and what happens to them.
 
-from collections.abc import Iterator
+A label is the pattern of a lock's name, never the name: names are as many as there are things.
+"""
 
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from itertools import chain
+from typing import Any, NamedTuple
+
+from prometheus_client import Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from health.probes import Probe
 from health.snapshot import Snapshot
 from health.verdict import CheckResult, Status
-from locking import control
+from locking import control, signals
+from locking.control import PatternOverview
+from locking.patterns import pattern
+
+# Patterns that get a series each; whatever comes later is counted as one.
+MOST_PATTERNS, OTHER = 50, "other"
+BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 3600)
+
+ACQUISITIONS = Counter("locking_acquisitions", "Locks granted.", ["pattern"])
+CONTENDED = Counter("locking_contended", "Locks granted after a wait.", ["pattern"])
+WAIT = Histogram("locking_wait_seconds", "How long those waited.", ["pattern"], buckets=BUCKETS)
+HOLD = Histogram(
+    "locking_hold_seconds", "How long locks were held until released.", ["pattern"], buckets=BUCKETS
+)
+LOST = Counter("locking_lost", "Leases that ended before their release.", ["pattern"])
+FORCED = Counter("locking_forced", "Locks taken from their holders by operators.", ["pattern"])
+DEADLOCKS = Counter("locking_deadlocks", "Waits given up because of a deadlock.", ["pattern"])
 
 
 class Locks(Probe):
@@ -23,18 +46,37 @@ class Locks(Probe):
             "waiting": overview.waiting,
             "oldestHoldSeconds": overview.oldest_hold,
         }
-        return CheckResult(Status.PASS, values=values)
+        parts = tuple(_part(group) for group in folded(overview.patterns))
+        return CheckResult(Status.PASS, values=values, parts=parts)
 
 
-METRICS = {
+def folded(groups: tuple[PatternOverview, ...]) -> Iterator[PatternOverview]:
+    """The patterns with most locks, and the others as one."""
+    ranked = sorted(groups, key=lambda group: -group.held)
+    yield from ranked[:MOST_PATTERNS]
+    if rest := ranked[MOST_PATTERNS:]:
+        yield PatternOverview(
+            pattern=OTHER,
+            held=sum(group.held for group in rest),
+            waiting=sum(group.waiting for group in rest),
+            oldest_hold=max(group.oldest_hold for group in rest),
+        )
+
+
+def _part(group: PatternOverview) -> CheckResult:
+    values = {
+        "held": group.held,
+        "waiting": group.waiting,
+        "oldestHoldSeconds": group.oldest_hold,
+    }
+    return CheckResult(Status.PASS, component=group.pattern, values=values)
+
+
+GAUGES = {
     "held": ("locking_held", "Locks held."),
     "waiting": ("locking_waiting", "Callers waiting for a lock."),
-    "oldestHoldSeconds": ("locking_oldest_hold_seconds", "Age of the oldest hold, 0 for none."),
+    "oldestHoldSeconds": ("locking_oldest_hold_seconds", "Age of the oldest hold."),
 }
-
-
-def connect() -> None:
-    """Locks tell nobody when their store fails; the interval has to do."""
 
 
 def probes() -> list[Probe]:
@@ -42,8 +84,77 @@ def probes() -> list[Probe]:
 
 
 def metrics(snapshot: Snapshot) -> Iterator[Metric]:
-    for check in snapshot.of(Locks.name):
-        for value, (name, help_text) in METRICS.items():
-            if value in check.result.values:
-                number = float(check.result.values[value] or 0)
-                yield GaugeMetricFamily(name, help_text, value=number)
+    parts = list(chain.from_iterable(check.result.parts for check in snapshot.of(Locks.name)))
+    for value, (name, help_text) in GAUGES.items():
+        family = GaugeMetricFamily(name, help_text, labels=["pattern"])
+        for part in parts:
+            family.add_metric([part.component], float(part.values[value] or 0))
+        yield family
+
+
+class Meters(NamedTuple):
+    """What counts for locks of one name, looked up once: this is on the way to every lock."""
+
+    acquired: Callable[[], None]
+    contended: Callable[[], None]
+    waited: Callable[[float], None]
+    held: Callable[[float], None]
+
+
+_labels: set[str] = set()
+
+
+def label(name: str) -> str:
+    found = pattern(name)
+    if found not in _labels:
+        if len(_labels) >= MOST_PATTERNS:
+            return OTHER
+        _labels.add(found)
+    return found
+
+
+@lru_cache(4096)
+def meters(name: str) -> Meters:
+    kind = label(name)
+    return Meters(
+        ACQUISITIONS.labels(kind).inc,
+        CONTENDED.labels(kind).inc,
+        WAIT.labels(kind).observe,
+        HOLD.labels(kind).observe,
+    )
+
+
+def connect() -> None:
+    """Locks tell nobody when their store fails; the interval of the probe has to do."""
+    for signal, receive in (
+        (signals.lock_acquired, _acquired),
+        (signals.lock_released, _released),
+        (signals.lock_lost, _lost),
+        (signals.lock_forced, _forced),
+        (signals.lock_deadlock, _deadlocked),
+    ):
+        signal.connect(receive, dispatch_uid="health")
+
+
+def _acquired(*, lease: Any, waited: float, **_: Any) -> None:
+    found = meters(lease.name)
+    found.acquired()
+    if waited:
+        found.contended()
+        found.waited(waited)
+
+
+def _released(*, lease: Any, held_for: float, **_: Any) -> None:
+    meters(lease.name).held(held_for)
+
+
+def _lost(*, lease: Any, **_: Any) -> None:
+    LOST.labels(label(lease.name)).inc()
+
+
+def _forced(*, name: str, **_: Any) -> None:
+    FORCED.labels(label(name)).inc()
+
+
+def _deadlocked(*, name: str, **_: Any) -> None:
+    DEADLOCKS.labels(label(name)).inc()

@@ -208,8 +208,8 @@ def test_shared_state_is_in_the_metrics(run: Run, settings: Settings, fresh: str
     assert seen["breaker_state", (("breaker", partner), ("state", "closed"))] == 0
     assert seen["breaker_window_failures", (("breaker", partner),)] == 1
     assert ("breaker_rejected_total", (("breaker", partner),)) in seen
-    assert seen["locking_held", ()] == 1
-    assert seen["locking_waiting", ()] == 0
+    assert seen["locking_held", (("pattern", "render:*"),)] == 1
+    assert seen["locking_waiting", (("pattern", "render:*"),)] == 0
 
 
 def test_a_store_out_of_reach_warns_though_no_circuit_was_ever_used(
