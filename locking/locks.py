@@ -3,17 +3,16 @@
 import json
 import os
 import random
-from asyncio import current_task
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import get_ident
-from types import EllipsisType, TracebackType
+from types import EllipsisType
 from typing import Any
 
 from django.db.models import Model
 
 from . import clock, durations, flows, holders, listening, names, reentry, renewal, transactions
+from .blocks import Enterable
 from .conf import conf
 from .drivers import adrive, drive
 from .durations import Duration
@@ -94,7 +93,7 @@ def _checked(floor: int) -> int:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Lock:
+class Lock(Enterable):
     name: str
     lease: float
     wait: float | None
@@ -111,10 +110,7 @@ class Lock:
     most_waiting: int
     alias: str
     keys: tuple[str, ...]
-    # Leases of the ``with`` blocks now open, by thread or task: several may share one Lock.
-    _open: dict[Hashable, list[Lease]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+    _open: list[Lease] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def acquire(self) -> Lease:
         """Raises LockBusy when ``wait`` is over, LockUnavailable when the store is down."""
@@ -185,38 +181,3 @@ class Lock:
             meta=self.meta,
             floor=self.floor,
         )
-
-    def __enter__(self) -> Lease:
-        lease = self.acquire()
-        self._open.setdefault(get_ident(), []).append(lease)
-        return lease
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._close(get_ident()).__exit__(kind, error, trace)
-
-    async def __aenter__(self) -> Lease:
-        lease = await self.aacquire()
-        self._open.setdefault(current_task(), []).append(lease)
-        return lease
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._close(current_task()).__aexit__(kind, error, trace)
-
-    def _close(self, who: Hashable) -> Lease:
-        # A thread pool may leave a block in another thread than it entered it in.
-        key = who if who in self._open else next(iter(self._open))
-        leases = self._open[key]
-        lease = leases.pop()
-        if not leases:
-            del self._open[key]
-        return lease
