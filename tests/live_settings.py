@@ -1,7 +1,8 @@
 """The product's settings with times short enough for a test to wait for."""
 
 from config.settings import *  # noqa: F403
-from config.settings import BREAKER, GOOGLE_AI
+from config.settings import BREAKER, GOOGLE_AI, LOCKING
 
 BREAKER = BREAKER | {"OPEN_TIMEOUT": 3}
-GOOGLE_AI = GOOGLE_AI | {"IMAGEN_SECONDS": 5, "LEASE_MARGIN_SECONDS": 3}
+GOOGLE_AI = GOOGLE_AI | {"IMAGEN_SECONDS": 5}
+LOCKING = LOCKING | {"LEASE": 5}

@@ -37,11 +37,8 @@ def post(user: User, key: str) -> int:
 
 
 def main(username: str, key: str, threads: int, seconds: float) -> None:
-    settings.GOOGLE_AI = {
-        **settings.GOOGLE_AI,
-        "IMAGEN_SECONDS": seconds,
-        "LEASE_MARGIN_SECONDS": 0.5,
-    }
+    settings.GOOGLE_AI = {**settings.GOOGLE_AI, "IMAGEN_SECONDS": seconds}
+    settings.LOCKING = {**settings.LOCKING, "LEASE": 1}
     user = User.objects.get(username=username)
     connection.close()
     say("ready")

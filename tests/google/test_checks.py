@@ -39,12 +39,12 @@ def test_right_settings_pass(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("service", Service)
-def test_a_lease_outlives_every_call_of_its_service(service: Service) -> None:
+def test_a_lock_may_be_held_for_longer_than_any_call_of_its_service(service: Service) -> None:
     settings = conf()
     limits = {
         Service.IMAGEN: [settings.imagen_seconds],
         Service.VEO: [settings.veo_submit_seconds, settings.veo_poll_seconds],
         Service.VERTEX: [settings.vertex_seconds],
     }
-    assert settings.lease_seconds(service) > max(limits[service])
+    assert settings.hold_seconds(service) > max(limits[service])
     assert settings.models(service)

@@ -10,6 +10,10 @@ class Service(StrEnum):
     VERTEX = "vertex"
 
 
+# Kept on top of the limit of a call for storing what came back.
+STORING_SECONDS = 30.0
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
     """The ``GOOGLE_AI`` setting.
@@ -49,8 +53,6 @@ class Settings:
     veo_poll_seconds: float = 60.0
     # A film still unfinished so long after its order never will be.
     veo_abandon_seconds: float = 86_400.0
-    # Kept on top of the limit of the call for storing what came back.
-    lease_margin_seconds: float = 30.0
 
     def models(self, service: Service) -> tuple[str, ...]:
         match service:
@@ -61,8 +63,8 @@ class Settings:
             case Service.VERTEX:
                 return self.vertex_models
 
-    def lease_seconds(self, service: Service) -> float:
-        """Longer than any one upstream call of the service, because nothing renews the lease."""
+    def hold_seconds(self, service: Service) -> float:
+        """How long a living worker may keep a generation to itself, even if it hangs."""
         match service:
             case Service.IMAGEN:
                 limit = self.imagen_seconds
@@ -70,7 +72,7 @@ class Settings:
                 limit = max(self.veo_submit_seconds, self.veo_poll_seconds)
             case Service.VERTEX:
                 limit = self.vertex_seconds
-        return limit + self.lease_margin_seconds
+        return limit + STORING_SECONDS
 
 
 def conf() -> Settings:

@@ -108,9 +108,9 @@ def _due(generation: Generation) -> bool:
 
 
 def _lock(generation: Generation) -> Lock:
-    lease = conf().lease_seconds(Service(generation.service))
+    longest = conf().hold_seconds(Service(generation.service))
     # Above the fence of the row, even if the store has lost what it knew.
-    return lock(f"generation:{generation.pk}", lease=lease, wait=0, floor=generation.fence)
+    return lock(f"generation:{generation.pk}", wait=0, max_hold=longest, floor=generation.fence)
 
 
 def _reread(pk: UUID) -> Generation:

@@ -57,7 +57,7 @@ def perform(generation: Generation, lease: Lease) -> None:
         generation.save_fenced(lease)
         return
     _claim(generation, lease)
-    _extend(generation, lease)
+    _confirm(generation, lease)
     try:
         outcome = _call(generation)
     except CircuitOpenError as error:
@@ -108,8 +108,8 @@ def _claim(generation: Generation, lease: Lease) -> None:
     generation.save_fenced(lease)
 
 
-def _extend(generation: Generation, lease: Lease) -> None:
-    """However long the claim waited for the database, the call gets the whole lease."""
+def _confirm(generation: Generation, lease: Lease) -> None:
+    """A lease lost while the claim waited for the database must not pay."""
     try:
         lease.extend()
     except LockError:
