@@ -1,8 +1,4 @@
-"""Connections to the store, made as the cache alias that Django already knows says.
-
-They are used one level below redis-py's clients: half the cost of an uncontended lock lies there,
-and only here can a call have a deadline of its own, and a last word go out behind it.
-"""
+"""Idle connections to the store, kept for the next call: by process, for tasks by loop."""
 
 import asyncio
 import os
@@ -11,104 +7,68 @@ from collections.abc import AsyncGenerator
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import redis
-from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import receiver
-from django_redis import get_redis_connection
-from redis import asyncio as aredis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+
+from .targets import Target, target
+from .wires import AsyncWire, Wire
 
 # Concurrent calls of one event loop; a waiting task holds no connection.
 ASYNC_CONNECTIONS = 32
-# For a cache alias that sets none: a lock store that is silent for longer is down.
-TIMEOUT = 5.0
-
-ASYNC_CLASSES = {
-    redis.Connection: aredis.Connection,
-    redis.SSLConnection: aredis.SSLConnection,
-    redis.UnixDomainSocketConnection: aredis.UnixDomainSocketConnection,
-}
-SYNC_ONLY = {"parser_class", "retry", "himport_registry", "event_dispatcher"}
-
-
-def _source(alias: str) -> Any:
-    try:
-        return get_redis_connection(alias).connection_pool
-    except NotImplementedError:
-        raise ImproperlyConfigured(f"Locks need django-redis; cache {alias!r} is not.") from None
 
 
 class Pool:
-    """A process's idle connections to one alias: as many as threads ever called at once."""
+    """As many connections as threads ever called at once."""
 
-    def __init__(self, alias: str) -> None:
-        # Kept, because a connection made for Sentinel refers to its pool weakly.
-        self._source = _source(alias)
-        self._kwargs = self._source.connection_kwargs | {"retry": Retry(NoBackoff(), 0)}
-        self._idle: deque[Any] = deque()
-        self.timeout = float(self._kwargs.get("socket_timeout") or TIMEOUT)
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._idle: deque[Wire] = deque()
+        self.timeout = target.timeout
 
-    def take(self, timeout: float) -> Any:
+    def take(self, timeout: float) -> Wire:
         try:
             return self._idle.pop()
         except IndexError:
-            return self._connect(timeout)
+            return Wire(self.dial(timeout), self.timeout)
 
-    def _connect(self, timeout: float) -> Any:
-        connection = self._source.connection_class(**self._kwargs)
-        connection.socket_timeout = connection.socket_connect_timeout = timeout
-        connection.connect()
-        connection.socket_timeout = self.timeout
-        connection.update_current_socket_timeout(self.timeout)
+    def dial(self, timeout: float | None = None) -> Any:
+        """A connection of redis-py's that the pool forgets."""
+        connection = self._target.connected(timeout or self.timeout)
+        _sockets[connection] = connection._get_socket()
         return connection
 
-    def give(self, connection: Any) -> None:
-        self._idle.append(connection)
+    def give(self, wire: Wire) -> None:
+        self._idle.append(wire)
 
     def drop_idle(self) -> None:
         """When one connection broke, the others most likely did too."""
         while self._idle:
-            self._idle.pop().disconnect()
+            self._idle.pop().close()
 
 
 class AsyncPool:
-    """An event loop's idle connections to one alias."""
+    """``Pool`` for the tasks of one event loop."""
 
-    def __init__(self, alias: str) -> None:
-        source = _source(alias)
-        if source.connection_class not in ASYNC_CLASSES:
-            raise ImproperlyConfigured(f"No asynchronous locks on cache {alias!r} yet.")
-        self._make = ASYNC_CLASSES[source.connection_class]
-        kwargs = {k: v for k, v in source.connection_kwargs.items() if k not in SYNC_ONLY}
-        self.timeout = float(kwargs.get("socket_timeout") or TIMEOUT)
-        # Each call has one time limit around all of it, instead of redis-py's around each part.
-        self._kwargs = kwargs | {"socket_timeout": None, "socket_connect_timeout": None}
-        self._idle: deque[Any] = deque()
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._idle: deque[AsyncWire] = deque()
+        self.timeout = target.timeout
         self.slots = asyncio.Semaphore(ASYNC_CONNECTIONS)
 
-    async def take(self) -> Any:
+    async def take(self) -> AsyncWire:
         try:
             return self._idle.pop()
         except IndexError:
-            return await self._connect()
+            connection = await self._target.aconnected()
+            _sockets[connection] = connection._writer.get_extra_info("socket")
+            return AsyncWire(connection)
 
-    async def _connect(self) -> Any:
-        connection = self._make(**self._kwargs)
-        try:
-            await connection.connect()
-        except BaseException:
-            await connection.disconnect(nowait=True)
-            raise
-        return connection
-
-    def give(self, connection: Any) -> None:
-        self._idle.append(connection)
+    def give(self, wire: AsyncWire) -> None:
+        self._idle.append(wire)
 
     async def drop_idle(self) -> None:
         while self._idle:
-            await self._idle.pop().disconnect(nowait=True)
+            await self._idle.pop().close()
 
     async def close_with_loop(self) -> AsyncGenerator[None, None]:
         """A loop tells nobody that it ends, save the asynchronous generators it has begun."""
@@ -118,30 +78,27 @@ class AsyncPool:
             await self.drop_idle()
 
 
-# By process, because a child must not speak on its parent's sockets.
-_Key = tuple[int, str]
-_pools: dict[_Key, Pool] = {}
-_async_pools: WeakKeyDictionary[
-    asyncio.AbstractEventLoop, dict[_Key, tuple[AsyncPool, AsyncGenerator[None, None]]]
-] = WeakKeyDictionary()
+_pools: dict[str, Pool] = {}
+_AsyncPools = WeakKeyDictionary[
+    asyncio.AbstractEventLoop, dict[str, tuple[AsyncPool, AsyncGenerator[None, None]]]
+]
+_async_pools: _AsyncPools = WeakKeyDictionary()
 
 
 def pool(alias: str) -> Pool:
-    key = os.getpid(), alias
     try:
-        return _pools[key]
+        return _pools[alias]
     except KeyError:
-        return _pools.setdefault(key, Pool(alias))
+        return _pools.setdefault(alias, Pool(target(alias)))
 
 
 async def async_pool(alias: str) -> AsyncPool:
     pools = _async_pools.setdefault(asyncio.get_running_loop(), {})
-    key = os.getpid(), alias
-    if key not in pools:
-        made = AsyncPool(alias)
-        pools[key] = made, made.close_with_loop()
-        await anext(pools[key][1])
-    return pools[key][0]
+    if alias not in pools:
+        made = AsyncPool(target(alias))
+        pools[alias] = made, made.close_with_loop()
+        await anext(pools[alias][1])
+    return pools[alias][0]
 
 
 @receiver(setting_changed)
@@ -149,3 +106,27 @@ def _forget(*, setting: str, **kwargs: Any) -> None:
     if setting == "CACHES":
         _pools.clear()
         _async_pools.clear()
+
+
+# Of every connection that is still known to somebody.
+_sockets: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+_inherited: list[Any] = []
+
+
+def _leave_to_parent() -> None:
+    """A child closes its copies of its parent's sockets and says no word on them.
+
+    Their numbers stay taken, by the null device, because their owners are still going to close
+    them. What belongs to loops is kept for ever: its finalisers would reach into the parent's.
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (sock.fileno() for sock in _sockets.values()):
+        if descriptor >= 0:
+            os.dup2(null, descriptor, inheritable=False)
+    os.close(null)
+    _inherited.extend([*_sockets.items(), *_async_pools.items()])
+    for inherited in (_sockets, _pools, _async_pools):
+        inherited.clear()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)

@@ -5,37 +5,52 @@ This is the one place that knows redis-py's errors; they become ``LockUnavailabl
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import hiredis
 import redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ReadOnlyError
 
 from . import clock, connections
 from .errors import ConnectionBroken, LockUnavailable, ScriptMissing
 from .flows import Run, Settle
+from .wires import AsyncWire, Wire
 
 logger = logging.getLogger(__name__)
 
-DEMOTED_OR_DEAD = (redis.ConnectionError, redis.exceptions.ReadOnlyError)
 WORTH_A_RETRY = (ConnectionBroken, ScriptMissing)
 
 
-def translated(error: redis.RedisError | TimeoutError) -> LockUnavailable:
+def translated(error: Exception) -> LockUnavailable:
     match error:
         case NoScriptError():
             return ScriptMissing()
-        case redis.ConnectionError():
+        case TimeoutError() | redis.TimeoutError():
+            return LockUnavailable()
+        case OSError() | redis.ConnectionError() | ReadOnlyError():
+            # A replica means that the primary is another server by now.
             return ConnectionBroken()
         case _:
             return LockUnavailable()
 
 
-def _packed(step: Run | Settle, *, whole: bool) -> list[bytes]:
+def packed(step: Run | Settle, *, whole: bool) -> bytes:
     script = step.script
     verb, text = ("EVAL", script.source) if whole else ("EVALSHA", script.sha)
     command = (verb, text, len(step.keys), *step.keys, *step.args)
-    return [hiredis.pack_command(command)]  # type: ignore[arg-type]  # stub: a tuple of one
+    pack: Callable[[Any], bytes] = hiredis.pack_command  # whose stub knows only tuples of one
+    return pack(command)
+
+
+def _value(reply: Any) -> Any:
+    if isinstance(reply, redis.RedisError):
+        raise reply
+    return reply
+
+
+def _reply_or_failure(reply: Any) -> Any:
+    return translated(reply) if isinstance(reply, redis.RedisError) else reply
 
 
 class Line:
@@ -43,18 +58,41 @@ class Line:
 
     def __init__(self, pool: connections.Pool) -> None:
         self.pool = pool
-        self.silent: Any = None
+        self.silent: Wire | None = None
 
     def run(self, step: Run) -> Any:
-        until = self._impatience(step)
         try:
-            return self._ask(step, until)
-        except DEMOTED_OR_DEAD as error:
+            return _value(self._ask(step))
+        except (redis.RedisError, OSError) as error:
+            raise self._failure(error) from error
+
+    def _ask(self, step: Run) -> Any:
+        until = self._impatience(step.until)
+        wire = self._take(until)
+        wire.send(packed(step, whole=step.whole))
+        reply = wire.last(until)
+        self._answered(wire)
+        return reply
+
+    def _impatience(self, until: float | None) -> float | None:
+        """When to give up, if that is sooner than a connection does by itself."""
+        return until if until is not None and until < clock.now() + self.pool.timeout else None
+
+    def _take(self, until: float | None) -> Wire:
+        left = self.pool.timeout if until is None else max(until - clock.now(), 0.001)
+        self.silent = self.pool.take(left)
+        return self.silent
+
+    def _answered(self, wire: Wire) -> None:
+        self.pool.give(wire)
+        self.silent = None
+
+    def _failure(self, error: Exception) -> LockUnavailable:
+        failure = translated(error)
+        if isinstance(failure, ConnectionBroken):
             self.hang_up()
             self.pool.drop_idle()
-            raise translated(error) from error
-        except redis.RedisError as error:
-            raise translated(error) from error
+        return failure
 
     def run_many(self, steps: list[Run]) -> list[Any]:
         """The reply to each, or its LockUnavailable: one send, one deadline, the earliest."""
@@ -67,74 +105,35 @@ class Line:
         return replies
 
     def _pipelined(self, steps: list[Run]) -> list[Any]:
-        until = min((step.until for step in steps if step.until is not None), default=None)
+        limits = [step.until for step in steps if step.until is not None]
+        until = min([clock.now() + self.pool.timeout, *limits])
         replies: list[Any] = []
         try:
-            connection = self.silent = self.pool.take(_left(until) or self.pool.timeout)
-            packed = b"".join(part for step in steps for part in _packed(step, whole=step.whole))
-            connection.send_packed_command([packed], check_health=False)
-            for _ in steps:
-                replies.append(_reply_or_error(connection, until))
-            self._answered()
-        except redis.RedisError as error:
+            wire = self._take(until)
+            wire.send(b"".join(packed(step, whole=step.whole) for step in steps), len(steps))
+            while wire.owed > len(steps):
+                wire.next(until)
+            replies.extend(_reply_or_failure(wire.next(until)) for _ in steps)
+            self._answered(wire)
+        except (redis.RedisError, OSError) as error:
+            replies += [self._failure(error)] * (len(steps) - len(replies))
             self.hang_up()
-            self.pool.drop_idle()
-            replies += [translated(error)] * (len(steps) - len(replies))
         return replies
-
-    def _impatience(self, step: Run) -> float | None:
-        """When to give up, if that is sooner than a connection does by itself."""
-        sooner = step.until is not None and step.until < clock.now() + self.pool.timeout
-        return step.until if sooner else None
-
-    def _ask(self, step: Run, until: float | None) -> Any:
-        connection = self.silent = self.pool.take(_left(until) or self.pool.timeout)
-        connection.send_packed_command(_packed(step, whole=step.whole), check_health=False)
-        try:
-            reply = _read(connection, until)
-        except redis.ResponseError:
-            self._answered()
-            raise
-        self._answered()
-        return reply
-
-    def _answered(self) -> None:
-        self.pool.give(self.silent)
-        self.silent = None
 
     def settle(self, step: Settle) -> None:
         until = clock.now() + step.patience
-        late = self.silent
         try:
-            connection = self.silent = late or self.pool.take(step.patience)
-            connection.send_packed_command(_packed(step, whole=True), check_health=False)
-            if late:
-                _read(connection, until)
-            _read(connection, until)
-            self._answered()
-        except redis.RedisError as error:
+            wire = self.silent or self._take(until)
+            wire.send(packed(step, whole=True))
+            wire.last(until)
+            self._answered(wire)
+        except (redis.RedisError, OSError) as error:
             logger.debug("No reply to a last word: %r", error)
 
     def hang_up(self) -> None:
         if self.silent:
-            self.silent.disconnect()
+            self.silent.close()
             self.silent = None
-
-
-def _left(until: float | None) -> float | None:
-    return None if until is None else max(until - clock.now(), 0.001)
-
-
-def _read(connection: Any, until: float | None) -> Any:
-    timeout = {} if until is None else {"timeout": _left(until)}
-    return connection.read_response(disable_decoding=True, disconnect_on_error=False, **timeout)
-
-
-def _reply_or_error(connection: Any, until: float | None) -> Any:
-    try:
-        return _read(connection, until)
-    except redis.ResponseError as error:
-        return translated(error)
 
 
 class AsyncLine:
@@ -142,7 +141,7 @@ class AsyncLine:
 
     def __init__(self, pool: connections.AsyncPool) -> None:
         self.pool = pool
-        self.silent: Any = None
+        self.silent: AsyncWire | None = None
 
     async def run(self, step: Run) -> Any:
         left = self.pool.timeout
@@ -150,28 +149,27 @@ class AsyncLine:
             left = min(left, step.until - clock.now())
         try:
             async with asyncio.timeout(left), self.pool.slots:
-                return await self._ask(step)
-        except DEMOTED_OR_DEAD as error:
-            await self.hang_up()
-            await self.pool.drop_idle()
-            raise translated(error) from error
-        except (redis.RedisError, TimeoutError) as error:
-            raise translated(error) from error
+                return _value(await self._ask(step))
+        except (redis.RedisError, OSError) as error:
+            raise await self._failure(error) from error
 
     async def _ask(self, step: Run) -> Any:
-        connection = self.silent = await self.pool.take()
-        await connection.send_packed_command(_packed(step, whole=step.whole), check_health=False)
-        try:
-            reply = await _aread(connection)
-        except redis.ResponseError:
-            self._answered()
-            raise
-        self._answered()
+        wire = self.silent = await self.pool.take()
+        wire.send(packed(step, whole=step.whole))
+        reply = await wire.last()
+        self._answered(wire)
         return reply
 
-    def _answered(self) -> None:
-        self.pool.give(self.silent)
+    def _answered(self, wire: AsyncWire) -> None:
+        self.pool.give(wire)
         self.silent = None
+
+    async def _failure(self, error: Exception) -> LockUnavailable:
+        failure = translated(error)
+        if isinstance(failure, ConnectionBroken):
+            await self.hang_up()
+            await self.pool.drop_idle()
+        return failure
 
     async def settle(self, step: Settle) -> None:
         """Goes on by itself when the task is cancelled once more."""
@@ -181,34 +179,27 @@ class AsyncLine:
         task.add_done_callback(_last_words.discard)
         await asyncio.shield(task)
 
-    async def _last_word(self, step: Settle, late: Any) -> None:
+    async def _last_word(self, step: Settle, late: AsyncWire | None) -> None:
         line = AsyncLine(self.pool)
         line.silent = late
         try:
             async with asyncio.timeout(step.patience):
                 await line._say(step)
-        except (redis.RedisError, TimeoutError) as error:
+        except (redis.RedisError, OSError) as error:
             logger.debug("No reply to a last word: %r", error)
         finally:
             await line.hang_up()
 
     async def _say(self, step: Settle) -> None:
-        late = self.silent
-        connection = self.silent = late or await self.pool.take()
-        await connection.send_packed_command(_packed(step, whole=True), check_health=False)
-        if late:
-            await _aread(connection)
-        await _aread(connection)
-        self._answered()
+        wire = self.silent = self.silent or await self.pool.take()
+        wire.send(packed(step, whole=True))
+        await wire.last()
+        self._answered(wire)
 
     async def hang_up(self) -> None:
         if self.silent:
-            await self.silent.disconnect(nowait=True)
+            await self.silent.close()
             self.silent = None
-
-
-async def _aread(connection: Any) -> Any:
-    return await connection.read_response(disable_decoding=True, disconnect_on_error=False)
 
 
 # The loop itself keeps only weak references to its tasks.

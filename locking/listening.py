@@ -89,8 +89,7 @@ class Listener:
 
     def _converse(self) -> None:
         """Until the connection ends."""
-        pool = connections.pool(self._alias)
-        connection = pool.take(pool.timeout)
+        connection = connections.pool(self._alias).dial()
         try:
             self._socket = connection._sock
             self._socket.sendall(_packed("SUBSCRIBE", self.channel))

@@ -8,9 +8,12 @@ import atexit
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import redis
@@ -26,6 +29,32 @@ def scratch() -> Path:
     return path
 
 
+def wait_until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        with suppress(redis.RedisError):
+            if holds():
+                return
+        assert time.monotonic() < deadline, "did not come true in time"
+        time.sleep(0.02)
+
+
+def spawn(*arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [str(get_binary_path()), *arguments], stdout=subprocess.DEVNULL, preexec_fn=end_with_parent
+    )
+
+
+def free_port() -> int:
+    """Low enough for a cluster's bus, which listens 10,000 higher."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port < 55_000:
+            return port
+
+
 class Valkey:
     """A Valkey server that a test may kill, stop and restart; state kept in its directory."""
 
@@ -37,14 +66,9 @@ class Valkey:
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [
-                str(get_binary_path()), "--port", "0", "--unixsocket", str(self.socket),
-                "--dir", str(self.directory), "--save", "", "--appendonly", "no",
-                *self.arguments,
-            ],
-            stdout=subprocess.DEVNULL,
-            preexec_fn=end_with_parent,
+        process = spawn(
+            "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.directory),
+            "--save", "", "--appendonly", "no", *self.arguments,
         )  # fmt: skip
         deadline = time.monotonic() + 10
         with redis.Redis(unix_socket_path=str(self.socket)) as client:
@@ -56,6 +80,11 @@ class Valkey:
                     if time.monotonic() > deadline or process.poll() is not None:
                         raise
                     time.sleep(0.01)
+
+    def ask(self, *words: str) -> bytes:
+        with redis.Redis(unix_socket_path=str(self.socket)) as client:
+            client.response_callbacks.clear()
+            return client.execute_command(*words)
 
     def restart(self) -> None:
         self.stop()
@@ -73,6 +102,73 @@ class Valkey:
 
     def resume(self) -> None:
         self.process.send_signal(signal.SIGCONT)
+
+
+class PortValkey(Valkey):
+    """One that also listens on a port of the loopback, where others find it."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.port = free_port()
+        super().__init__(scratch(), "--port", str(self.port), "--bind", "127.0.0.1", *arguments)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+
+class Watched:
+    """A primary, a replica, and three Sentinels that promote it soon after the primary fails."""
+
+    def __init__(self) -> None:
+        self.primary = PortValkey("--repl-diskless-sync-delay", "0")
+        self.replica = PortValkey("--replicaof", "127.0.0.1", str(self.primary.port))
+        wait_until(lambda: b"connected_slaves:1" in self.primary.ask("INFO", "replication"))
+        # django-redis keeps a pool for each name of a service in the process.
+        self.service = f"main{self.primary.port}"
+        # They know one another from the start, because to find each other takes them seconds.
+        self.ports = [free_port() for _ in range(3)]
+        self.watchers = [self._watcher(port) for port in self.ports]
+        self.url = f"redis+sentinel://{','.join(self.addresses)}/{self.service}/0"
+        for port in self.ports:
+            with redis.Redis(port=port) as client:
+                wait_until(lambda client=client: _sees_all(client.sentinel_master(self.service)))
+
+    def _watcher(self, port: int) -> subprocess.Popen[bytes]:
+        directory = scratch()
+        settings = directory / "sentinel.conf"
+        others = [
+            f"sentinel known-sentinel {self.service} 127.0.0.1 {other} {other:040d}\n"
+            for other in self.ports
+            if other != port
+        ]
+        settings.write_text(
+            f"port {port}\nbind 127.0.0.1\ndir {directory}\n"
+            f"sentinel myid {port:040d}\n"
+            f"sentinel monitor {self.service} 127.0.0.1 {self.primary.port} 2\n"
+            f"sentinel down-after-milliseconds {self.service} 500\n"
+            f"sentinel failover-timeout {self.service} 3000\n"
+            f"sentinel known-replica {self.service} 127.0.0.1 {self.replica.port}\n"
+            + "".join(others)
+        )
+        return spawn(str(settings), "--sentinel")
+
+    @property
+    def addresses(self) -> list[str]:
+        return [f"127.0.0.1:{port}" for port in self.ports]
+
+    def wait_for_promotion(self) -> None:
+        wait_until(lambda: b"role:master" in self.replica.ask("INFO", "replication"))
+
+    def stop(self) -> None:
+        for process in self.watchers:
+            process.kill()
+            process.wait()
+        for server in (self.primary, self.replica):
+            server.stop()
+
+
+def _sees_all(state: dict[str, object]) -> bool:
+    return (state["num-slaves"], state["num-other-sentinels"]) == (1, 2)
 
 
 def valkey_url() -> str:

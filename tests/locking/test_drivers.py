@@ -5,11 +5,8 @@ import threading
 import time
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
-from django.test import override_settings
 from django_redis import get_redis_connection
 
-from config.redis import caches
 from locking import LockBusy, LockLost, LockUnavailable, connections, lock
 from tests.locking.conftest import Use
 from tests.locking.proxy import Fault, Proxy
@@ -397,14 +394,6 @@ def test_an_acquire_thrown_away_with_its_loop_makes_no_noise():
         half_done.close()
 
     asyncio.run(main())
-
-
-def test_tasks_cannot_lock_through_sentinel_yet():
-    with (
-        override_settings(CACHES=caches("redis+sentinel://127.0.0.1:1/main/0")),
-        pytest.raises(ImproperlyConfigured, match="No asynchronous locks on cache 'locks' yet"),
-    ):
-        asyncio.run(lock("n").aacquire())
 
 
 def test_loops_close_their_connections():

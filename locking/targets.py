@@ -1,0 +1,87 @@
+"""Where the store of a cache alias is and how to connect to it, as Django's settings say."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import redis
+from django.core.exceptions import ImproperlyConfigured
+from django_redis import get_redis_connection
+from redis import asyncio as aredis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import SentinelConnectionPool
+
+from . import clock
+from .sentinel import Sentinels
+
+# For a cache alias that sets none: a lock store that is silent for longer is down.
+TIMEOUT = 5.0
+
+ASYNC_CLASSES: dict[type, type] = {
+    redis.Connection: aredis.Connection,
+    redis.SSLConnection: aredis.SSLConnection,
+    redis.UnixDomainSocketConnection: aredis.UnixDomainSocketConnection,
+}
+# What redis-py adds for its own clients and pools.
+NOT_OURS = {
+    "parser_class", "himport_registry", "event_dispatcher", "connection_pool", "retry",
+    "maint_notifications_config", "maint_notifications_pool_handler",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """``timeout`` is seconds that a call may take, unless it says so itself."""
+
+    kind: Any
+    kwargs: dict[str, Any] = field(repr=False)
+    timeout: float
+    sentinels: Sentinels | None = None
+
+    def connected(self, timeout: float) -> Any:
+        """A new connection, of redis-py's kind. Raises redis.RedisError."""
+        until = clock.now() + timeout
+        address = self.sentinels.primary(timeout) if self.sentinels else {}
+        left = max(until - clock.now(), 0.001)
+        limits = {"socket_timeout": left, "socket_connect_timeout": left}
+        connection = self.kind(**self.kwargs | address | limits, retry=Retry(NoBackoff(), 0))
+        connection.connect()
+        return connection
+
+    async def aconnected(self) -> Any:
+        """The same for a task, with no time limit."""
+        address = await self.sentinels.aprimary() if self.sentinels else {}
+        limits = {"socket_timeout": None, "socket_connect_timeout": None}
+        connection = ASYNC_CLASSES[self.kind](**self.kwargs | address | limits)
+        try:
+            await connection.connect()
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        return connection
+
+    def at(self, host: str, port: int) -> "Target":
+        """Another node of the same cluster."""
+        return replace(self, kwargs=self.kwargs | {"host": host, "port": port})
+
+
+def target(alias: str) -> Target:
+    try:
+        source = get_redis_connection(alias).connection_pool
+    except NotImplementedError:
+        raise ImproperlyConfigured(f"Locks need django-redis; cache {alias!r} is not.") from None
+    return _target(source)
+
+
+def _target(source: Any) -> Target:
+    given = {
+        name: value for name, value in source.connection_kwargs.items() if name not in NOT_OURS
+    }
+    # Nothing is ever pushed on these connections, and RESP2 spares them a greeting.
+    kwargs = given | {"protocol": 2}
+    timeout = float(given.get("socket_timeout") or TIMEOUT)
+    if isinstance(source, SentinelConnectionPool):
+        ssl = issubclass(source.connection_class, redis.SSLConnection)
+        kind = redis.SSLConnection if ssl else redis.Connection
+        return Target(kind, kwargs, timeout, Sentinels.of(source))
+    return Target(source.connection_class, kwargs, timeout)
