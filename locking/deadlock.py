@@ -113,7 +113,8 @@ class StoredGraph:
 
     def holders(self, wait: Wait) -> Flow[Sequence[Hold]]:
         keys = names.keys_of(wait.key)
-        ticket, *rest = yield from ask(Run(scripts.HOLDERS, keys, (wait.token,), self._until))
+        script = scripts.protocol(keys).holders
+        ticket, *rest = yield from ask(Run(script, keys, (wait.token,), self._until))
         if ticket != wait.ticket:
             return []
         return [

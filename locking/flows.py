@@ -8,13 +8,16 @@ without a socket: also what to do about a call that may or may not have landed.
 from collections.abc import Callable, Generator
 from enum import IntEnum
 from math import inf
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from . import holders, scripts
+from . import holders
 from .clock import Clock
 from .errors import ConnectionBroken, LockBusy, LockQueueFull, LockUnavailable, ScriptMissing
 from .holders import Holder
-from .scripts import Script
+from .scripts import Script, protocol
+
+if TYPE_CHECKING:
+    from .deadlock import Vigil
 
 T = TypeVar("T")
 
@@ -78,7 +81,10 @@ Flow = Generator[Step, Any, T]
 
 
 class Attempt(NamedTuple):
-    """One wish for a lock; ``token`` is new for each."""
+    """One wish for a lock; ``token`` is new for each.
+
+    ``share``: nothing for the whole lock; else its weight, and the capacity of all shares.
+    """
 
     name: str
     keys: tuple[str, ...]
@@ -91,6 +97,7 @@ class Attempt(NamedTuple):
     actor: str
     meta: str
     floor: int
+    share: tuple[int, ...] = ()
 
 
 class Grant(NamedTuple):
@@ -132,7 +139,10 @@ def ask(run: Run) -> Flow[Any]:
             broken = True
 
 
-def acquire(attempt: Attempt, *, clock: Clock, random: Callable[[], float]) -> Flow[Grant]:
+def acquire(
+    attempt: Attempt, *, clock: Clock, random: Callable[[], float], vigil: "Vigil | None" = None
+) -> Flow[Grant]:
+    """``vigil``: against deadlocks, for those who hold other locks."""
     started = heard = clock()
     until = inf if attempt.wait is None else started + attempt.wait
     news, ticket, unanswered = News.NONE, 0, False
@@ -151,9 +161,11 @@ def acquire(attempt: Attempt, *, clock: Clock, random: Callable[[], float]) -> F
                     raise
                 news = yield Await(POLL)
                 continue
-            heard, unanswered = sent, False
             if reply[0] == 1:
+                if vigil:
+                    yield from vigil.end()
                 return Grant(reply[1], deadline(sent, attempt.lease), clock() - started)
+            heard, unanswered = sent, False
             found = _standing(attempt, reply)
             ticket = found.ticket
             left = until - clock()
@@ -162,19 +174,26 @@ def acquire(attempt: Attempt, *, clock: Clock, random: Callable[[], float]) -> F
             if news is News.NONE:
                 news = yield Listen(attempt.token, min(left, SAFETY_POLL))
             else:
-                news = yield Await(min(_patience(found, news, random()), left))
+                patience = min(_patience(found, news, random()), left)
+                if vigil:
+                    patience = min(patience, (yield from vigil.keep(attempt, ticket, by)))
+                news = yield Await(patience)
     except GeneratorExit:
         raise
     except BaseException:
         if ticket or unanswered:
-            yield Settle(scripts.ABANDON, attempt.keys, (attempt.token, int(unanswered)))
+            yield Settle(
+                protocol(attempt.keys).abandon, attempt.keys, (attempt.token, int(unanswered))
+            )
+        if vigil:
+            yield from vigil.end()
         raise
 
 
 def _asking(attempt: Attempt, news: News, ticket: int, until: float | None) -> Run:
     life = POLLER_LIFE if news is News.POLLED else WAITER_LIFE
     return Run(
-        scripts.ACQUIRE,
+        protocol(attempt.keys).acquire,
         attempt.keys,
         (
             attempt.token,
@@ -188,6 +207,7 @@ def _asking(attempt: Attempt, news: News, ticket: int, until: float | None) -> R
             attempt.floor,
             attempt.actor,
             attempt.meta,
+            *attempt.share,
         ),
         until,
     )
@@ -219,28 +239,29 @@ def extend(
     """The new deadline, or None when the lease was lost."""
     sent = clock()
     by = max(until, sent + FAREWELL)
-    held = yield from ask(Run(scripts.EXTEND, keys, (token, milliseconds(lease)), by))
+    held = yield from ask(Run(protocol(keys).extend, keys, (token, milliseconds(lease)), by))
     return deadline(sent, lease) if held else None
 
 
 def release(keys: tuple[str, ...], token: str, *, at_least: float = 0.0) -> Flow[bool]:
     """Whether the token held the lock until this; ``at_least`` seconds since its grant."""
     args = token, milliseconds(at_least) if at_least else 0
+    run = Run(protocol(keys).release, keys, args)
     try:
-        held, more = yield from ask(Run(scripts.RELEASE, keys, args))
+        held, more = yield from ask(run)
         while more:
-            _, more = yield from ask(Run(scripts.RELEASE, keys, args))
+            _, more = yield from ask(run)
     except (GeneratorExit, LockUnavailable):
         raise  # if it was sent, the store will still do it when it can
     except BaseException:
-        yield Settle(scripts.RELEASE, keys, args)
+        yield Settle(run.script, keys, args)
         raise
     return bool(held)
 
 
 def declining(keys: tuple[str, ...], token: str) -> Run:
     """Passes on a lock that was handed to a token for which nobody waits any more."""
-    return Run(scripts.ABANDON, keys, (token, 2))
+    return Run(protocol(keys).abandon, keys, (token, 2))
 
 
 def milliseconds(seconds: float) -> int:

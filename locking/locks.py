@@ -110,6 +110,7 @@ class Lock(Enterable):
     most_waiting: int
     alias: str
     keys: tuple[str, ...]
+    share: tuple[int, ...] = ()
     _open: list[Lease] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def acquire(self) -> Lease:
@@ -140,8 +141,7 @@ class Lock(Enterable):
             return held
         with self._asking() as lease:
             attempt = self._attempt(lease.token, wait, holders.actor())
-            flow = flows.acquire(attempt, clock=clock.now, random=random.random)
-            grant = drive(flow, self.alias)
+            grant = drive(self._wish(lease, attempt), self.alias)
             lease.granted(grant.fence, grant.deadline)
         return lease
 
@@ -150,8 +150,7 @@ class Lock(Enterable):
             return held
         with self._asking() as lease:
             attempt = self._attempt(lease.token, wait, holders.task_actor())
-            flow = flows.acquire(attempt, clock=clock.now, random=random.random)
-            grant = await adrive(flow, self.alias)
+            grant = await adrive(self._wish(lease, attempt), self.alias)
             lease.granted(grant.fence, grant.deadline)
         return lease
 
@@ -161,11 +160,19 @@ class Lock(Enterable):
         renewal.watch(lease)
         try:
             yield lease
-        except BaseException:
+        except BaseException as error:
             renewal.forget(lease)
+            deadlock.tell_of(error)
             raise
         if self.reentrant:
             reentry.keep(lease)
+
+    def _wish(self, lease: Lease, attempt: flows.Attempt) -> flows.Flow[flows.Grant]:
+        vigil = None
+        if attempt.wait != 0 and (held := holding.at_hand(lease.owner)):
+            ordering.note([other.lock.name for other in held], self.name)
+            vigil = deadlock.Vigil(lease.owner)
+        return flows.acquire(attempt, clock=clock.now, random=random.random, vigil=vigil)
 
     def _attempt(self, token: str, wait: float | None, actor: str) -> flows.Attempt:
         return flows.Attempt(
@@ -180,4 +187,5 @@ class Lock(Enterable):
             actor=actor,
             meta=self.meta,
             floor=self.floor,
+            share=self.share,
         )

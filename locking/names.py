@@ -1,16 +1,26 @@
 """From a lock's name to the keys that the store keeps for it."""
 
 import unicodedata
+from enum import StrEnum
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from django.db.models import Model
 
 from .errors import LockInvalid
+from .scripts import SHARED, SINGLE
 
 LONGEST = 200
 # Braces would move the hash tag that keeps all keys of a lock in one slot of a cluster.
 _SAFE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in "{}%")
+
+
+class Kind(StrEnum):
+    """One name stands for three different things, which know nothing of each other."""
+
+    LOCK = "lock"
+    RW = "rw"
+    SEMAPHORE = "sem"
 
 
 def of(subject: str | Model) -> str:
@@ -39,17 +49,27 @@ def canonical(name: str) -> str:
 @lru_cache(1024)
 def keys(prefix: str, name: str) -> tuple[str, ...]:
     """Holder, queue, waiters' records, memory; and the index of all locks held."""
-    stem = f"{prefix}:{{{quote(name, safe=_SAFE)}}}:"
-    return *_four(stem), index(prefix)
+    return *_keys(_stem(prefix, name), SINGLE), index(prefix)
+
+
+@lru_cache(1024)
+def share_keys(prefix: str, kind: Kind, name: str) -> tuple[str, ...]:
+    """Holders, queue, waiters' records, memory, grants; and the index of all locks held."""
+    return *_keys(f"{_stem(prefix, name)}{kind}:", SHARED), index(prefix)
 
 
 def keys_of(holder_key: str) -> tuple[str, ...]:
     """The keys of one lock, without the index."""
-    return _four(holder_key[:-1])
+    return _keys(holder_key[:-1], holder_key[-1])
 
 
-def _four(stem: str) -> tuple[str, ...]:
-    return f"{stem}l", f"{stem}q", f"{stem}w", f"{stem}s"
+def _stem(prefix: str, name: str) -> str:
+    return f"{prefix}:{{{quote(name, safe=_SAFE)}}}:"
+
+
+def _keys(stem: str, holder: str) -> tuple[str, ...]:
+    letters = f"{holder}qwsg" if holder == SHARED else f"{holder}qws"
+    return tuple(stem + letter for letter in letters)
 
 
 def index(prefix: str) -> str:
@@ -57,4 +77,9 @@ def index(prefix: str) -> str:
 
 
 def from_key(prefix: str, holder_key: str) -> str:
-    return unquote(holder_key[len(prefix) + 2 : -3])
+    return unquote(holder_key[len(prefix) + 2 : holder_key.rindex("}")])
+
+
+def kind(holder_key: str) -> Kind:
+    rest = holder_key[holder_key.rindex("}") + 2 :]
+    return Kind(rest[:-2]) if rest[-1] == SHARED else Kind.LOCK

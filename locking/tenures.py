@@ -78,7 +78,7 @@ class Tenure:
 
     def renewal(self, until: float) -> flows.Run:
         args = self.token, flows.milliseconds(self.lock.lease)
-        return flows.Run(scripts.EXTEND, self.lock.keys, args, until)
+        return flows.Run(scripts.protocol(self.lock.keys).extend, self.lock.keys, args, until)
 
     def renewal_answered(self, *, held: bool, sent: float) -> None:
         if not held:
