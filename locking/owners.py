@@ -13,11 +13,8 @@ def current() -> Owner:
 
 
 def ended(owner: Owner) -> bool:
-    match owner:
-        case Thread():
-            return not owner.is_alive()
-        case _:
-            return owner.done()
+    # Asked this way round, because gevent has threads of other classes.
+    return owner.done() if isinstance(owner, asyncio.Future) else not owner.is_alive()
 
 
 def returned(owner: Owner, value: object) -> bool:
@@ -25,7 +22,7 @@ def returned(owner: Owner, value: object) -> bool:
 
     ``wait_for`` and ``gather`` run what they are given as a task of its own.
     """
-    if isinstance(owner, Thread) or not owner.done() or owner.cancelled():
+    if not isinstance(owner, asyncio.Future) or not owner.done() or owner.cancelled():
         return False
     # exception() would pass for somebody having dealt with it.
     return owner._exception is None and owner.result() is value

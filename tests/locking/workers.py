@@ -26,11 +26,11 @@ now = time.monotonic
 
 
 class Worker:
-    """Runs ``source``, in which ``tell`` sends a line of JSON back."""
+    """Runs ``source``, in which ``tell`` sends a line of JSON back; ``before`` all imports."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, *, before: str = "") -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PRELUDE + source],
+            [sys.executable, "-c", f"{before}\n{PRELUDE}{source}"],
             env={**os.environ, "REDIS_URL": valkey_url(), "PYTHONPATH": str(settings.BASE_DIR)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

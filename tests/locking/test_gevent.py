@@ -1,0 +1,40 @@
+"""Under gevent, whose threads are greenlets and whose locks yield to them."""
+
+import pytest
+
+from tests.locking.workers import Worker
+
+WORK = """
+import gevent
+served, beats = [], []
+
+def beat():
+    while True:
+        beats.append(now())
+        gevent.sleep(0.01)
+
+def work(number):
+    with lock("n", wait=10):
+        served.append(number)
+        gevent.sleep(0.002)
+
+beating = gevent.spawn(beat)
+with lock("n"):
+    greenlets = [gevent.spawn(work, number) for number in range(20)]
+    gevent.sleep(0.3)
+gevent.joinall(greenlets, timeout=10)
+tell(served)
+with lock("m", lease=0.3) as lease:
+    gevent.sleep(1.0)
+    tell(lease.valid)
+tell(max(after - before for before, after in zip(beats, beats[1:])))
+"""
+
+
+@pytest.mark.race
+def test_greenlets_wait_in_line_and_keep_their_leases_without_blocking_each_other(store):
+    with Worker(WORK, before="from gevent import monkey; monkey.patch_all()") as worker:
+        assert worker.hear() == [list(range(20))]
+        assert worker.hear() == [True]
+        assert worker.hear()[0] < 0.2
+    assert not store.exists("lock:{n}:l", "lock:{n}:q", "lock:{m}:l")
