@@ -18,6 +18,7 @@ from .errors import (
 )
 from .leases import Lease
 from .locks import Lock, lock
+from .shared import RWLock, rw_lock, semaphore
 
 if TYPE_CHECKING:
     from .fencing import locked_atomic
@@ -37,10 +38,13 @@ __all__ = [
     "LockQueueFull",
     "LockRevoked",
     "LockUnavailable",
+    "RWLock",
     "StaleFence",
     "lock",
     "locked",
     "locked_atomic",
+    "rw_lock",
+    "semaphore",
 ]
 
 
