@@ -23,6 +23,8 @@ WORTH_A_RETRY = (ConnectionBroken, ScriptMissing)
 
 
 def translated(error: Exception) -> LockUnavailable:
+    # redis-py keeps an error in a frame of its own traceback: a circle around the caller's leases.
+    error.__traceback__ = None
     match error:
         case NoScriptError():
             return ScriptMissing()
