@@ -27,6 +27,7 @@ from . import names, scripts
 from .clock import Clock
 from .errors import LockDeadlock, LockUnavailable
 from .flows import Attempt, Flow, Run, Settle, ask, milliseconds
+from .holding import at_hand
 
 PATIENCE = 0.5
 # Seconds between two walks, at least and at most.
@@ -133,18 +134,10 @@ def record_key(prefix: str, unit: str) -> str:
 
 
 class Vigil:
-    """Kept by a waiter that holds locks; ``fences`` tells theirs."""
+    """Kept by a thread or task that waits for a lock while it holds others."""
 
-    def __init__(
-        self,
-        prefix: str,
-        *,
-        fences: Callable[[], Sequence[int]],
-        clock: Clock,
-        random: Callable[[], float],
-    ) -> None:
+    def __init__(self, prefix: str, *, clock: Clock, random: Callable[[], float]) -> None:
         self._prefix = prefix
-        self._fences = fences
         self._clock = clock
         self._random = random
         self._due = clock() + PATIENCE
@@ -155,7 +148,7 @@ class Vigil:
         waiter to give way.
         """
         if self._clock() >= self._due:
-            if fences := tuple(self._fences()[-MOST_FENCES:]):
+            if fences := tuple(lease.fence for lease in at_hand()[-MOST_FENCES:]):
                 wait = Wait(attempt.keys[0], ticket, attempt.token, fences)
                 # An outage is for the waiter to find, when it asks for its lock.
                 with suppress(LockUnavailable):

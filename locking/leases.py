@@ -40,6 +40,7 @@ class Lease(Tenure):
         cancellation = self._cancellation(owner)
         reentry.forget(self)
         self.owner, self.cancellation = owner, cancellation
+        self._come_to_hand()
         if self.lock.reentrant:
             reentry.keep(self)
 

@@ -11,12 +11,26 @@ from typing import Any
 
 from django.db.models import Model
 
-from . import clock, durations, flows, holders, listening, names, reentry, renewal, transactions
+from . import (
+    clock,
+    deadlock,
+    durations,
+    flows,
+    holders,
+    holding,
+    listening,
+    names,
+    ordering,
+    reentry,
+    renewal,
+    signals,
+    transactions,
+)
 from .blocks import Enterable
 from .conf import conf
 from .drivers import adrive, drive
 from .durations import Duration
-from .errors import LockBusy, LockInvalid
+from .errors import LockBusy, LockDeadlock, LockInvalid
 from .leases import Lease
 
 LONGEST_META = 1024
@@ -86,6 +100,14 @@ def _text(meta: Mapping[str, Any] | None) -> str:
     return text
 
 
+def _wish(attempt: flows.Attempt) -> flows.Flow[flows.Grant]:
+    vigil = None
+    if attempt.wait != 0 and (held := holding.at_hand()):
+        ordering.note([lease.lock.name for lease in held], attempt.name)
+        vigil = deadlock.Vigil(conf().prefix, clock=clock.now, random=random.random)
+    return flows.acquire(attempt, clock=clock.now, random=random.random, vigil=vigil)
+
+
 def _checked(floor: int) -> int:
     if type(floor) is not int or not 0 <= floor < LARGEST_FENCE:
         raise LockInvalid(f"floor must be a fence, an integer from 0 to {LARGEST_FENCE - 1}.")
@@ -93,7 +115,7 @@ def _checked(floor: int) -> int:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Lock(Enterable):
+class Lock(Enterable[Lease]):
     name: str
     lease: float
     wait: float | None
@@ -141,7 +163,7 @@ class Lock(Enterable):
             return held
         with self._asking() as lease:
             attempt = self._attempt(lease.token, wait, holders.actor())
-            grant = drive(self._wish(lease, attempt), self.alias)
+            grant = drive(_wish(attempt), self.alias)
             lease.granted(grant.fence, grant.deadline)
         return lease
 
@@ -150,7 +172,7 @@ class Lock(Enterable):
             return held
         with self._asking() as lease:
             attempt = self._attempt(lease.token, wait, holders.task_actor())
-            grant = await adrive(self._wish(lease, attempt), self.alias)
+            grant = await adrive(_wish(attempt), self.alias)
             lease.granted(grant.fence, grant.deadline)
         return lease
 
@@ -160,19 +182,15 @@ class Lock(Enterable):
         renewal.watch(lease)
         try:
             yield lease
-        except BaseException as error:
+        except LockDeadlock as error:
             renewal.forget(lease)
-            deadlock.tell_of(error)
+            signals.tell(signals.lock_deadlock, type(self), name=self.name, cycle=error.cycle)
+            raise
+        except BaseException:
+            renewal.forget(lease)
             raise
         if self.reentrant:
             reentry.keep(lease)
-
-    def _wish(self, lease: Lease, attempt: flows.Attempt) -> flows.Flow[flows.Grant]:
-        vigil = None
-        if attempt.wait != 0 and (held := holding.at_hand(lease.owner)):
-            ordering.note([other.lock.name for other in held], self.name)
-            vigil = deadlock.Vigil(lease.owner)
-        return flows.acquire(attempt, clock=clock.now, random=random.random, vigil=vigil)
 
     def _attempt(self, token: str, wait: float | None, actor: str) -> flows.Attempt:
         return flows.Attempt(

@@ -3,13 +3,14 @@
 Its holder, the watchdog and the listener change it, each from a thread of its own.
 """
 
+import asyncio
 import os
 from math import inf
 from threading import Lock as Mutex
-from threading import Thread
 from typing import TYPE_CHECKING, Self, cast
+from weakref import ref
 
-from . import clock, flows, lifetimes, losses, owners, reentry, renewal, scripts
+from . import clock, flows, holding, lifetimes, losses, owners, reentry, renewal, scripts
 from .errors import LockExpired, LockInvalid, LockLost, LockRevoked
 from .lifetimes import Course, State
 from .losses import Cancellation
@@ -32,7 +33,7 @@ class Tenure:
     """``since``, ``deadline`` and ``due`` (for renewal) are times of the local clock."""
 
     __slots__ = (
-        "__weakref__", "_doubted", "_entries", "_let_go", "_mutex", "_pid", "_state",
+        "__weakref__", "_doubted", "_entries", "_hands", "_let_go", "_mutex", "_pid", "_state",
         "cancellation", "deadline", "due", "fence", "lock", "owner", "renewed", "since", "token",
     )  # fmt: skip
 
@@ -46,6 +47,7 @@ class Tenure:
         self._pid = os.getpid()
         self._state = State.ASKED
         self._entries = 1
+        self._hands: holding.Hands = {}
         self._let_go = self._doubted = False
         self._mutex = Mutex()
         self.owner: owners.Owner | None = owners.current()
@@ -58,7 +60,14 @@ class Tenure:
             self._lasts(deadline)
             if self._doubted:
                 self.due = self.since
+        self._come_to_hand()
         renewal.expect(self.due)
+
+    def _come_to_hand(self) -> None:
+        """Of the calling thread or task, and of nobody else."""
+        self._hands.pop(self.token, None)
+        self._hands = holding.hands()
+        self._hands[self.token] = ref(self)
 
     def entered(self) -> Self:
         """Once more, by a holder who has it already: needs one more release."""
@@ -142,6 +151,7 @@ class Tenure:
             return False
         renewal.forget(self)
         reentry.forget(self)
+        self._hands.pop(self.token, None)
         if self.cancellation:
             self.cancellation.end()
         with self._mutex:
@@ -189,6 +199,7 @@ class Tenure:
                 return
             self._state = state
         renewal.forget(self)
+        self._hands.pop(self.token, None)
         losses.announce(cast("Lease", self))
 
     def _lasts(self, deadline: float) -> None:
@@ -207,7 +218,7 @@ class Tenure:
     def _cancellation(self, owner: owners.Owner) -> Cancellation | None:
         if not self.lock.cancel_on_lost:
             return None
-        if isinstance(owner, Thread):
+        if not isinstance(owner, asyncio.Future):
             raise LockInvalid("cancel_on_lost needs a task; a thread cannot be cancelled.")
         return Cancellation(owner)
 
