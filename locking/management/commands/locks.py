@@ -1,0 +1,196 @@
+"""``manage.py locks``: 0 done, 1 refused or failing, 2 could not be determined, or wrong usage.
+
+``run`` passes on the program's own code; its other codes are those of sysexits.h, and of shells.
+"""
+
+import getpass
+import json
+import socket
+import sys
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from locking import control, doctor
+from locking.durations import parse, spoken
+from locking.errors import (
+    HolderChanged,
+    LockBusy,
+    LockError,
+    LockInvalid,
+    LockLost,
+    LockQueueFull,
+    LockUnavailable,
+)
+from locking.inspection import LockStatus
+from locking.locks import lock
+from locking.programs import Program
+
+UNAVAILABLE, LOST, BUSY, NOT_EXECUTABLE, NOT_FOUND = 69, 70, 75, 126, 127
+EPILOG = f"""run passes on the program's exit code (128 + n when signal n ended it), or exits with
+{BUSY} if the lock is busy, {UNAVAILABLE} if the lock store does not answer, {LOST} if the lock was
+lost and the program ended for it, {NOT_FOUND} or {NOT_EXECUTABLE} if the program cannot be run."""
+
+
+def duration(text: str) -> float:
+    try:
+        return parse(text)
+    except LockInvalid as error:
+        raise ArgumentTypeError(str(error)) from None
+
+
+class Command(BaseCommand):
+    help = "Look at locks, take one from its holder, run a program under one, check the store."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.epilog = EPILOG
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        listing = verbs.add_parser("list", help="Locks now held, those that end soonest first.")
+        listing.add_argument("--prefix", default="", help="only names that begin so")
+        listing.add_argument("--limit", type=int, default=50)
+        listing.add_argument("--cursor", help="of the next page")
+        show = verbs.add_parser("show", help="One lock, its holder and who waits for it.")
+        show.add_argument("name", metavar="NAME")
+        release = verbs.add_parser("release", help="Take a lock from its holder.")
+        release.add_argument("name", metavar="NAME")
+        release.add_argument("--fence", type=int, required=True, help="of the holder meant")
+        release.add_argument("--reason", required=True)
+        release.add_argument("--yes", action="store_true", help="Do not ask.")
+        run = verbs.add_parser("run", help="Run a program while holding a lock.", epilog=EPILOG)
+        run.add_argument("name", metavar="NAME")
+        run.add_argument("--lease", type=duration, default=..., help="such as 30s or 10m")
+        run.add_argument("--wait", type=duration, default=..., help="such as 10s; 0 asks once")
+        run.add_argument("program", metavar="-- PROGRAM", nargs="+")
+        check = verbs.add_parser("doctor", help="Is the store fit to keep locks?")
+        for one in (listing, show, release, check):
+            one.add_argument("--json", action="store_true", dest="as_json")
+
+    def handle(self, *, verb: str, **options: Any) -> None:
+        verbs: dict[str, Callable[..., None]] = {
+            "list": self.show_all,
+            "show": self.show,
+            "release": self.release,
+            "run": self.run,
+            "doctor": self.doctor,
+        }
+        try:
+            verbs[verb](**options)
+        except HolderChanged as error:
+            raise CommandError(str(error), returncode=1) from error
+        except LockError as error:
+            raise CommandError(str(error), returncode=2) from error
+
+    def show_all(
+        self, *, prefix: str, limit: int, cursor: str | None, as_json: bool, **_: Any
+    ) -> None:
+        page = control.held(cursor=cursor, limit=limit, prefix=prefix)
+        if as_json:
+            self.tell({"results": rows(page.rows), "next": page.following, "previous": None})
+            return
+        head = ("NAME", "HOLDER", "HELD FOR", "ENDS IN", "WAITING", "FENCE")
+        self.stdout.write(table([head, *map(cells, page.rows)]))
+        if page.following:
+            self.stderr.write(f"More: --cursor {page.following}")
+
+    def show(self, *, name: str, as_json: bool, **_: Any) -> None:
+        found = control.detail(name)
+        if as_json:
+            self.tell(rows([found])[0])
+            return
+        self.stdout.write(table(facts(found)))
+        if found.waiters:
+            line = [(str(one.position), f"{one.host}:{one.pid}", spoken(one.waited))
+                    for one in found.waiters]  # fmt: skip
+            self.stdout.write("\n" + table([("POSITION", "PROCESS", "WAITS FOR"), *line]))
+
+    def release(
+        self, *, name: str, fence: int, reason: str, yes: bool, as_json: bool, **_: Any
+    ) -> None:
+        if not yes and not self.sure(f"Take {name!r} from its holder under fence {fence}?"):
+            raise CommandError("Nothing was done.")
+        actor = f"{getpass.getuser()}@{socket.gethostname()}"
+        record = control.force_release(name, fence=fence, actor=actor, reason=reason)
+        if as_json:
+            from locking.serializers import ForcedReleaseRow
+
+            self.tell(ForcedReleaseRow(record).data)
+        else:
+            self.stdout.write(f"{name} was taken from the holder under fence {fence}")
+
+    def run(self, *, name: str, lease: Any, wait: Any, program: list[str], **_: Any) -> None:
+        meta = {"program": program[0][:200], "user": getpass.getuser()}
+        wanted = lock(name, lease=lease, wait=wait, meta=meta)
+        try:
+            code = Program(program).run(wanted)
+        except (LockBusy, LockQueueFull) as error:
+            raise CommandError(str(error), returncode=BUSY) from error
+        except LockUnavailable as error:
+            raise CommandError(str(error), returncode=UNAVAILABLE) from error
+        except LockLost as error:
+            raise CommandError(str(error), returncode=LOST) from error
+        except FileNotFoundError as error:
+            raise CommandError(str(error), returncode=NOT_FOUND) from error
+        except OSError as error:
+            raise CommandError(str(error), returncode=NOT_EXECUTABLE) from error
+        sys.exit(code)
+
+    def doctor(self, *, as_json: bool, **_: Any) -> None:
+        found = list(doctor.examine())
+        if as_json:
+            self.tell([asdict(finding) for finding in found])
+        else:
+            for finding in found:
+                self.stdout.write(f"{finding.level:7} {finding.id}  {finding.message}")
+                if finding.hint:
+                    self.stdout.write(f"{'':22}{finding.hint}")
+        if any(finding.level == "error" for finding in found):
+            sys.exit(1)
+
+    def sure(self, question: str) -> bool:
+        try:
+            return input(f"{question} [y/N] ").lower() == "y"
+        except EOFError:
+            return False
+
+    def tell(self, document: Any) -> None:
+        self.stdout.write(json.dumps(document))
+
+
+def rows(found: Iterable[LockStatus]) -> Any:
+    """As REST has them, which alone needs its framework."""
+    from locking.serializers import LockRow
+
+    return LockRow(found, many=True).data
+
+
+def cells(lock: LockStatus) -> tuple[str, ...]:
+    if not lock.holder:
+        return lock.name, "-", "-", "-", str(lock.waiting), "-"
+    holder = lock.holder
+    return (
+        lock.name,
+        f"{holder.host}:{holder.pid}:{holder.thread}",
+        spoken(holder.held_for),
+        spoken(lock.expires_in or 0),
+        str(lock.waiting),
+        str(holder.fence),
+    )
+
+
+def facts(lock: LockStatus) -> list[tuple[str, ...]]:
+    found = [("NAME", lock.name), ("STATE", lock.phase)]
+    if lock.holder:
+        _, holder, held_for, ends_in, _, fence = cells(lock)
+        found += [("HOLDER", holder), ("HELD FOR", held_for), ("ENDS IN", ends_in)]
+        found += [("FENCE", fence), ("META", json.dumps(dict(lock.holder.meta)))]
+    found += [("WAITING", str(lock.waiting)), ("GRANTS", str(lock.grants))]
+    return [*found, ("CONTENDED", str(lock.contended)), ("FORCED", str(lock.forced))]
+
+
+def table(lines: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)

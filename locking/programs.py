@@ -1,0 +1,105 @@
+"""A program that runs while this process holds a lock, and no longer."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from types import FrameType
+
+from .errors import LockLost
+from .leases import Lease
+from .locks import Lock
+
+FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# Seconds between looks at the lease, and from TERM to KILL.
+LOOK, GRACE = 0.1, 5.0
+PR_SET_PDEATHSIG = 1
+
+
+class Program:
+    """The program is its own process group, so that signals reach all that it started.
+
+    Signals sent to this process go on to the program. Before it has begun they end the wait for
+    the lock.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self.command = command
+        self._process: subprocess.Popen[bytes] | None = None
+        self._begun = False
+        self._pending: int | None = None
+
+    def run(self, wanted: Lock) -> int:
+        """The program's exit code, 128 + n if signal n ended it.
+
+        Raises what ``acquire`` raises, OSError if there is no such program, and LockLost if the
+        lease ended before the program, which then has been ended too.
+        """
+        before = {number: signal.signal(number, self._heard) for number in FORWARDED}
+        try:
+            with wanted.acquire() as lease:
+                return self._watch(self._start(lease), lease)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _heard(self, number: int, frame: FrameType | None) -> None:
+        if not self._begun:
+            raise SystemExit(128 + number)
+        self._pending = number
+        self._forward()
+
+    def _forward(self) -> None:
+        if self._process and self._pending:
+            _send(self._process, self._pending)
+            self._pending = None
+
+    def _start(self, lease: Lease) -> subprocess.Popen[bytes]:
+        self._begun = True
+        self._process = subprocess.Popen(  # noqa: S603 - to run it is what was asked for
+            self.command,
+            env=_environment(os.environ, lease),
+            # In the background of a terminal, reading from it would stop the program for ever.
+            stdin=subprocess.DEVNULL if sys.stdin is None or sys.stdin.isatty() else None,
+            process_group=0,
+            preexec_fn=_dying_with_parent(),
+        )
+        self._forward()
+        return self._process
+
+    def _watch(self, process: subprocess.Popen[bytes], lease: Lease) -> int:
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                code = process.wait(LOOK)
+                return code if code >= 0 else 128 - code
+            if not lease.valid:
+                self._end(process)
+                raise LockLost(lease.name, fence=lease.fence)
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        _send(process, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+        # Also what is left of a group whose first process has ended.
+        _send(process, signal.SIGKILL)
+        process.wait()
+
+
+def _send(process: subprocess.Popen[bytes], number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
+def _environment(environ: Mapping[str, str], lease: Lease) -> dict[str, str]:
+    return {**environ, "LOCK_NAME": lease.name, "LOCK_FENCE": str(lease.fence)}
+
+
+def _dying_with_parent() -> Callable[[], object] | None:
+    """A parent that is killed renews no more, so its program must not go on either."""
+    if sys.platform != "linux":
+        return None
+    return partial(ctypes.CDLL(None).prctl, PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,273 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+
+from locking import control, lock
+from locking.models import ForcedRelease
+from tests.locking.conftest import Use
+from tests.locking.test_control import enrol, micros
+from tests.product import until
+
+MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py"), "locks"]
+
+
+def locks(*args: object) -> str:
+    out = StringIO()
+    call_command("locks", *map(str, args), stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+def fails(code: int, *args: object) -> str:
+    with pytest.raises(CommandError) as caught:
+        locks(*args)
+    assert caught.value.returncode == code
+    return str(caught.value)
+
+
+def test_locks_held_are_listed():
+    lease = lock("render:1", lease=60).acquire()
+    lock("nightly", lease=30).acquire()
+    head, first, second = locks("list").splitlines()
+    assert head.split("  ")[0] == "NAME"
+    assert first.startswith("nightly  ")
+    assert (second.split()[0], second.split()[-1]) == ("render:1", str(lease.fence))
+    assert len(locks("list", "--prefix", "render:").splitlines()) == 2
+    assert lease.token not in locks("list", "--json")
+
+
+def test_nothing_held_is_a_head_or_an_empty_list():
+    assert locks("list").split() == [
+        "NAME",
+        "HOLDER",
+        "HELD",
+        "FOR",
+        "ENDS",
+        "IN",
+        "WAITING",
+        "FENCE",
+    ]
+    assert json.loads(locks("list", "--json"))["results"] == []
+
+
+def test_a_list_is_told_as_rest_tells_it_page_by_page():
+    for n in range(3):
+        lock(f"n{n}", lease=30 + n).acquire()
+    page = json.loads(locks("list", "--json", "--limit", 2))
+    assert [row["name"] for row in page["results"]] == ["n0", "n1"]
+    rest = json.loads(locks("list", "--json", "--cursor", page["next"]))
+    assert [row["name"] for row in rest["results"]] == ["n2"]
+    assert rest["next"] is None
+    assert "cursor" not in locks("list")
+
+
+def test_one_lock_is_shown_with_its_line(store):
+    lease = lock("render", meta={"job": 1}).acquire()
+    enrol(store, "render", "f" * 32, ticket=micros(store) - 90e6, due=micros(store) + 9e6)
+    text = locks("show", "render")
+    for part in (str(lease.fence), '{"job": 1}', "web:7", "1m30s"):
+        assert part in text
+    row = json.loads(locks("show", "render", "--json"))
+    assert (row["fence"], row["waiters"][0]["position"]) == (lease.fence, 1)
+    assert "free" in locks("show", "never")
+
+
+def test_a_lock_is_taken_from_its_holder(db):
+    lease = lock("render").acquire()
+    order = ["release", "render", "--fence", lease.fence, "--reason", "it hangs", "--yes"]
+    row = json.loads(locks(*order, "--json"))
+    assert (row["outcome"], row["reason"]) == ("released", "it hangs")
+    assert "@" in ForcedRelease.objects.get().actor
+    assert "not held under that fence" in fails(1, *order)
+
+
+@pytest.mark.parametrize("answer", ["", "n", None])
+def test_without_a_yes_nothing_is_taken(db, monkeypatch: pytest.MonkeyPatch, answer: str | None):
+    lease = lock("render").acquire()
+    monkeypatch.setattr("sys.stdin", StringIO("" if answer is None else f"{answer}\n"))
+    fails(1, "release", "render", "--fence", lease.fence, "--reason", "it hangs")
+    assert ForcedRelease.objects.count() == 0
+    assert lease.valid
+
+
+def test_a_yes_may_be_typed(db, monkeypatch: pytest.MonkeyPatch):
+    lease = lock("render").acquire()
+    monkeypatch.setattr("sys.stdin", StringIO("y\n"))
+    locks("release", "render", "--fence", lease.fence, "--reason", "it hangs")
+    assert ForcedRelease.objects.get().outcome == "released"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["release", "a", "--fence", "1"],
+        ["release", "a", "--reason", "r"],
+        ["run", "a"],
+        ["run", "a", "--lease", "soon", "--", "true"],
+        [],
+    ],
+    ids=str,
+)
+def test_wrong_usage_is_refused(args):
+    with pytest.raises(CommandError):
+        locks(*args)
+
+
+def test_a_name_that_cannot_be_is_wrong_usage():
+    fails(2, "show", "x" * 201)
+    fails(2, "list", "--cursor", "x")
+
+
+def test_a_store_that_is_down_is_not_an_answer(own_valkey, use: Use):
+    use(own_valkey.url)
+    own_valkey.stop()
+    for args in (["list"], ["show", "a"]):
+        fails(2, *args)
+    fails(69, "run", "a", "--", "true")
+    with pytest.raises(SystemExit) as left:
+        locks("doctor")
+    assert left.value.code == 1
+
+
+def test_the_doctor_tells_what_it_found():
+    assert "locking.D001" in locks("doctor")
+    found = json.loads(locks("doctor", "--json"))
+    assert found[0] == {
+        "id": "locking.D001", "level": "ok", "message": "The lock store answers.", "hint": "",
+    }  # fmt: skip
+
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(process_env: dict[str, str]) -> Iterator[Start]:
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*args: object, **options: Any) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*MANAGE, "run", *map(str, args)],
+            env=process_env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def held(name: str) -> bool:
+    return control.detail(name).holder is not None
+
+
+def test_a_program_runs_while_the_lock_is_held(start: Start):
+    script = "echo $LOCK_NAME $LOCK_FENCE; exit 7"
+    process = start("nightly", "--", "sh", "-c", script)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 7, err
+    name, fence = out.split()
+    assert (name, int(fence)) == ("nightly", int(fence))
+    assert not held("nightly")
+
+
+def test_a_program_is_told_from_its_wrapper(start: Start):
+    """Options after the dashes are the program's, standard input too."""
+    process = start("a", "--", "sh", "-c", "cat; echo $0 $1", "--lease", "--json", stdin=-1)
+    out, _ = process.communicate("words ", timeout=30)
+    assert out == "words --lease --json\n"
+
+
+def test_a_busy_lock_is_75(start: Start):
+    with lock("nightly"):
+        process = start("nightly", "--wait", "0", "--", "true")
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 75
+    assert "held by another" in err
+
+
+@pytest.mark.parametrize(("program", "code"), [("/no/such", 127), ("/", 126)])
+def test_a_program_that_cannot_be_run_leaves_no_lock(start: Start, program: str, code: int):
+    process = start("nightly", "--", program)
+    process.communicate(timeout=30)
+    assert process.returncode == code
+    assert not held("nightly")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_go_on_to_the_program(start: Start, number: signal.Signals):
+    script = f"trap 'exit 9' {number.value}; echo ready; while :; do sleep 0.05; done"
+    process = start("nightly", "--", "sh", "-c", script)
+    assert process.stdout and process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    assert process.wait(10) == 9
+    assert not held("nightly")
+
+
+def test_a_program_that_a_signal_ends_is_told_as_shells_do(start: Start):
+    process = start("nightly", "--", "sh", "-c", "kill -KILL $$")
+    process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGKILL
+
+
+def test_a_signal_ends_the_wait_for_the_lock(start: Start):
+    with lock("nightly"):
+        process = start("nightly", "--wait", "1h", "--", "true")
+        until(lambda: control.detail("nightly").waiting == 1)
+        process.terminate()
+        process.communicate(timeout=10)
+        assert process.returncode == 128 + signal.SIGTERM
+        assert control.detail("nightly").waiting == 0
+
+
+@pytest.mark.race
+def test_a_lease_is_renewed_for_as_long_as_the_program_runs(start: Start):
+    process = start("nightly", "--lease", "1s", "--", "sh", "-c", "sleep 2.5; exit 3")
+    until(lambda: held("nightly"))
+    until_then = time.monotonic() + 2.2
+    while time.monotonic() < until_then:
+        assert lock("nightly").try_acquire() is None
+        time.sleep(0.02)
+    process.communicate(timeout=10)
+    assert process.returncode == 3
+
+
+@pytest.mark.race
+def test_a_program_ends_with_its_lease(start: Start, db: None, tmp_path: Path):
+    """And all that it started, and what will not hear TERM."""
+    beat = tmp_path / "beat"
+    script = f"trap '' TERM; while :; do touch {beat}; sleep 0.05; done"
+    process = start("nightly", "--", "sh", "-c", f"sh -c \"{script}\" & trap '' TERM; wait; wait")
+    until(beat.exists)
+    fence = control.detail("nightly").holder.fence  # type: ignore[union-attr]
+    control.force_release("nightly", fence=fence, actor="ada", reason="it hangs")
+    process.communicate(timeout=20)
+    assert process.returncode == 70
+    beat.unlink(missing_ok=True)
+    time.sleep(0.3)
+    assert not beat.exists()
+
+
+@pytest.mark.race
+def test_a_program_does_not_outlive_who_renews_its_lease(start: Start, tmp_path: Path):
+    beat = tmp_path / "beat"
+    script = f"while :; do touch {beat}; sleep 0.05; done"
+    process = start("nightly", "--", "sh", "-c", script)
+    until(beat.exists)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(10)
+    time.sleep(0.3)
+    beat.unlink(missing_ok=True)
+    time.sleep(0.3)
+    assert not beat.exists()
