@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest -n 2 --cov --cov-report= --cov-fail-under=0
 
-.PHONY: run test check bench
+.PHONY: run test check bench faults
 
 run: .venv/installed
 	@exec $(BIN)/python manage.py up
@@ -23,6 +23,9 @@ check: .venv/installed-dev
 	set -ex; $(BIN)/python -m config.secrets; \
 	$(BIN)/python manage.py makemigrations --check --dry-run; \
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+faults: .venv/installed-dev
+	@$(BIN)/python -m tests.faults
 
 bench: .venv/installed-bench
 	@$(BIN)/python -m benchmarks

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import django
+import psycopg
 
 from tests.servers import postgres_url, scratch
 
@@ -43,14 +44,20 @@ def main() -> int:
 
 def _set_up() -> None:
     home = scratch()
-    database = f"sqlite:///{home}/database.sqlite3"
-    if os.environ.get("TEST_DATABASE") == "postgres":
-        database = postgres_url()
-    os.environ["DATABASE_URL"] = database
+    os.environ["DATABASE_URL"] = _database(home)
     os.environ["REDIS_URL"] = f"unix://{home}/line.sock"
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.faults.settings"
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])
     django.setup()
+
+
+def _database(home: Path) -> str:
+    if os.environ.get("TEST_DATABASE") != "postgres":
+        return f"sqlite:///{home}/database.sqlite3"
+    server, name = postgres_url(), f"faults_{os.getpid()}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return server.replace("/postgres?", f"/{name}?")
 
 
 def summary(plan: "Plan", report: "Report") -> str:

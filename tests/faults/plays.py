@@ -4,7 +4,6 @@ A play yields steps; ``actors`` performs them in either colour, records them, an
 went wrong.
 """
 
-import inspect
 from collections.abc import Callable, Generator
 from random import Random
 from typing import Any, NamedTuple
@@ -77,12 +76,7 @@ def wish(dice: Random, names: list[str]) -> Wish:
     return Wish(names[hot], dice.choice(WAITS), dice.choice(LEASES), dice.random() < 0.9)
 
 
-RENEWS = "renew" in inspect.signature(lock).parameters
-
-
 def asked(wish: Wish, **options: Any) -> Lock:
-    if not RENEWS:
-        options = {}
     return lock(wish.name, wait=wish.wait, lease=wish.lease, fair=wish.fair, **options)
 
 
