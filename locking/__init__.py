@@ -19,6 +19,7 @@ from .errors import (
 from .leases import Lease
 from .locks import Lock, lock
 from .shared import RWLock, rw_lock, semaphore
+from .together import Leases, LockAll, lock_all
 
 if TYPE_CHECKING:
     from .fencing import locked_atomic
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 __all__ = [
     "FencedModel",
     "Lease",
+    "Leases",
     "Lock",
+    "LockAll",
     "LockBusy",
     "LockDeadlock",
     "LockError",
@@ -41,6 +44,7 @@ __all__ = [
     "RWLock",
     "StaleFence",
     "lock",
+    "lock_all",
     "locked",
     "locked_atomic",
     "rw_lock",

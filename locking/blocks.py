@@ -8,19 +8,29 @@ at hand in whichever thread or task the block ends. Generators and stacks may be
 import threading
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from . import owners
-from .leases import Lease
+
+
+class Held(Protocol):
+    @property
+    def owner(self) -> owners.Owner | None: ...
+
+    def __exit__(self, *details: Any) -> None: ...
+
+    async def __aexit__(self, *details: Any) -> None: ...
+
 
 R = TypeVar("R")
+L = TypeVar("L", bound=Held)
 
 
 class Block:
     __slots__ = ("lease",)
 
     def __init__(self) -> None:
-        self.lease: Lease | None = None
+        self.lease: Held | None = None
 
 
 class Coming(threading.local):
@@ -42,53 +52,53 @@ class Exit(Generic[R]):
     def __init__(self, leave: Callable[..., R]) -> None:
         self._leave = leave
 
-    def __get__(self, lock: "Enterable | None", kind: type) -> Callable[..., R]:
+    def __get__(self, lock: "Enterable[Any] | None", kind: type) -> Callable[..., R]:
         block = _coming.block = Block()
         # ExitStack loads it from the class, and passes the lock itself.
         return partial(self._leave, block, *([lock] if lock else []))
 
 
-def _leave(block: Block, lock: "Enterable", *details: Any) -> None:
+def _leave(block: Block, lock: "Enterable[Any]", *details: Any) -> None:
     lock._leaving(block).__exit__(*details)
 
 
-async def _aleave(block: Block, lock: "Enterable", *details: Any) -> None:
+async def _aleave(block: Block, lock: "Enterable[Any]", *details: Any) -> None:
     await lock._leaving(block).__aexit__(*details)
 
 
-class Enterable:
+class Enterable(Generic[L]):
     """What can be acquired can be entered. ``_open``: leases of blocks entered by plain calls."""
 
     __slots__ = ()
-    _open: list[Lease]
+    _open: list[L]
 
-    def acquire(self) -> Lease:
+    def acquire(self) -> L:
         raise NotImplementedError
 
-    async def aacquire(self) -> Lease:
+    async def aacquire(self) -> L:
         raise NotImplementedError
 
-    def __enter__(self) -> Lease:
+    def __enter__(self) -> L:
         block = _coming.take()
         return self._entering(block, self.acquire())
 
-    def __aenter__(self) -> Coroutine[Any, Any, Lease]:
+    def __aenter__(self) -> Coroutine[Any, Any, L]:
         return self._aenter(_coming.take())
 
     __exit__ = Exit(_leave)
     __aexit__ = Exit(_aleave)
 
-    async def _aenter(self, block: Block | None) -> Lease:
+    async def _aenter(self, block: Block | None) -> L:
         return self._entering(block, await self.aacquire())
 
-    def _entering(self, block: Block | None, lease: Lease) -> Lease:
+    def _entering(self, block: Block | None, lease: L) -> L:
         if block:
             block.lease = lease
         else:
             self._open.append(lease)
         return lease
 
-    def _leaving(self, block: Block) -> Lease:
+    def _leaving(self, block: Block) -> Held:
         if block.lease:
             return block.lease
         # Not a statement, but plain calls of __enter__ and __exit__.
