@@ -23,9 +23,9 @@ def _load(*parts: str) -> Script:
     return Script(parts[-1], source, sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-ACQUIRE = _load("line", "handoff", "acquire")
+ACQUIRE = _load("free", "line", "handoff", "acquire")
 EXTEND = _load("extend")
-RELEASE = _load("line", "handoff", "release")
+RELEASE = _load("unwanted", "line", "handoff", "release")
 ABANDON = _load("line", "handoff", "abandon")
 INSPECT = _load("inspect")
 HELD = _load("held")
