@@ -12,7 +12,9 @@ from django.utils.http import urlencode
 
 from . import control
 from .errors import LockError, LockInvalid, LockUnavailable
+from .inspection import Hold, LockStatus
 from .models import Fence, ForcedRelease, HeldLock
+from .names import Kind
 
 PAGE = 100
 LIST = "admin:locking_heldlock_changelist"
@@ -40,7 +42,7 @@ class FenceAdmin(ReadOnly):
 
 @admin.register(ForcedRelease)
 class ForcedReleaseAdmin(ReadOnly):
-    list_display = ("at", "name", "actor", "reason", "outcome", "holder", "fence")
+    list_display = ("at", "name", "kind", "actor", "reason", "outcome", "holder", "fence")
     list_filter = ("outcome",)
     search_fields = ("name", "actor", "reason")
     date_hierarchy = "at"
@@ -55,6 +57,18 @@ class ForceForm(forms.Form):
         widget=forms.TextInput(attrs={"class": "vTextField"}),
         help_text="Kept on record with your name.",
     )
+
+
+def _named(request: HttpRequest) -> dict[str, Any]:
+    """Raises ValueError for a kind that is none."""
+    kind = Kind(request.GET.get("kind", Kind.LOCK))
+    return {"name": request.GET.get("name", ""), "kind": kind}
+
+
+def _meant(lock: LockStatus, fence: str | None) -> Hold | None:
+    """Of several who hold it the one that was chosen, or the oldest."""
+    chosen = (hold for hold in lock.holds if str(hold.holder.fence) == fence)
+    return next(chosen, lock.hold)
 
 
 @admin.register(HeldLock)
@@ -86,33 +100,36 @@ class HeldLockAdmin(ReadOnly):
     def lock_view(self, request: HttpRequest) -> HttpResponse:
         self._admit(request)
         try:
-            found = control.detail(request.GET.get("name", ""))
-        except LockInvalid:
+            found = control.detail(**_named(request))
+        except (LockInvalid, ValueError):
             return HttpResponseRedirect(reverse(LIST))
         except LockUnavailable as error:
             return self._page(request, "lock", status=error.status, error=str(error))
+        hold = _meant(found, request.GET.get("fence"))
         may = self.has_force_permission(request)
-        fence = found.holder.fence if found.holder else None
+        fence = hold.holder.fence if hold else None
         form = ForceForm(request.POST or None, initial={"fence": fence}, label_suffix="")
         if request.method == "POST":
             if not may:
                 raise PermissionDenied
             if form.is_valid():
-                return self._force(request, found.name, **form.cleaned_data)
-        form = form if may and found.holder else None  # type: ignore[assignment]
-        return self._page(request, "lock", title=found.name, lock=found, form=form)
+                return self._force(request, **form.cleaned_data)
+        return self._page(
+            request, "lock", title=found.name, lock=found, hold=hold, form=form, may=may
+        )
 
     def _admit(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):
             raise PermissionDenied
 
-    def _force(self, request: HttpRequest, name: str, *, fence: int, reason: str) -> HttpResponse:
-        actor = request.user.get_username()
+    def _force(self, request: HttpRequest, *, fence: int, reason: str) -> HttpResponse:
+        actor, meant = request.user.get_username(), _named(request)
         try:
-            record = control.force_release(name, fence=fence, actor=actor, reason=reason)
+            record = control.force_release(**meant, fence=fence, actor=actor, reason=reason)
         except LockError as error:
             self.message_user(request, str(error), messages.ERROR)
-            return HttpResponseRedirect(f"{reverse(LOCK)}?{urlencode({'name': name})}")
+            return HttpResponseRedirect(f"{reverse(LOCK)}?{urlencode(meant)}")
+        name = meant["name"]
         self.log_addition(request, record, [{"added": {"name": "release", "object": name}}])
         said = f"Lock “{name}” was taken from its holder."
         self.message_user(request, said, messages.SUCCESS)

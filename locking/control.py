@@ -17,11 +17,13 @@ from .errors import HolderChanged, LockBusy, LockUnavailable
 from .inspection import Cursor, LockStatus
 from .locks import Lock, lock
 from .models import ForcedRelease, Outcome
+from .names import Kind
 
 logger = logging.getLogger(__name__)
 
 PROBE = "locking:probe"
-# As many locks as an overview looks at, and waiters as a list and a single lock tell of.
+# As many locks as an overview looks at; and as many of those who hold or wait for a lock as a list
+# and a single lock tell of.
 OVERVIEW, FEW, MANY = 500, 5, 100
 
 
@@ -66,19 +68,26 @@ def held(*, cursor: str | None = None, limit: int = 50, prefix: str = "") -> Hel
     never was.
     """
     page = inspection.page(Cursor.parse(cursor) if cursor else Cursor(), limit)
-    wanted = [name for name in page.names if name.startswith(prefix)]
-    rows = [row for row in inspection.look(wanted, waiters=FEW) if row.holder]
+    store = conf().prefix
+    wanted = [key for key in page.keys if names.from_key(store, key).startswith(prefix)]
+    rows = [row for row in inspection.look(wanted, most=FEW) if row.holds]
     return HeldPage(rows=rows, following=str(page.following) if page.following else None)
 
 
-def detail(name: str) -> LockStatus:
+def detail(name: str, *, kind: Kind = Kind.LOCK) -> LockStatus:
     """All that is known of a lock, held or not."""
-    return inspection.look([names.canonical(name)], waiters=MANY)[0]
+    return inspection.look([_keys(names.canonical(name), kind)[0]], most=MANY)[0]
+
+
+def _keys(name: str, kind: Kind) -> tuple[str, ...]:
+    if kind is Kind.LOCK:
+        return names.keys(conf().prefix, name)
+    return names.share_keys(conf().prefix, kind, name)
 
 
 def overview() -> Overview:
     page = inspection.page(Cursor(), OVERVIEW)
-    rows = [row for row in inspection.look(page.names, waiters=0) if row.holder]
+    rows = [row for row in inspection.look(page.keys, most=1) if row.holds]
     groups = tuple(_by_pattern(rows))
     return Overview(
         held=page.held if page.following else len(rows),
@@ -113,16 +122,18 @@ def probe() -> None:
         return
 
 
-def force_release(name: str, *, fence: int, actor: str, reason: str) -> ForcedRelease:
+def force_release(
+    name: str, *, kind: Kind = Kind.LOCK, fence: int, actor: str, reason: str
+) -> ForcedRelease:
     """Take the lock from the holder under ``fence``, and nobody else; raises HolderChanged.
 
     ``actor`` is who wants it. The record of it is committed before anything is done, so this
     refuses to run inside a transaction.
     """
     name = names.canonical(name)
-    record = _record(detail(name), fence=fence, actor=actor, reason=reason)
+    record = _record(detail(name, kind=kind), fence=fence, actor=actor, reason=reason)
     with _outcome(record):
-        if not drive(_force(name, fence), conf().cache):
+        if not drive(_force(_keys(name, kind), fence), conf().cache):
             raise HolderChanged(name, fence=fence)
     signals.tell(signals.lock_forced, Lock, name=name, fence=fence, actor=actor, reason=reason)
     return record
@@ -132,11 +143,12 @@ def _record(found: LockStatus, *, fence: int, actor: str, reason: str) -> Forced
     record = ForcedRelease(
         # PostgreSQL keeps no NUL in a text.
         name=found.name.replace("\0", "\N{SYMBOL FOR NULL}"),
+        kind=found.kind,
         fence=fence,
         actor=actor[:254],
         reason=reason,
     )
-    if (holder := found.holder) and holder.fence == fence:
+    for holder in (hold.holder for hold in found.holds if hold.holder.fence == fence):
         record.holder = f"{holder.host}:{holder.pid}:{holder.thread}"
         record.meta = json.dumps(dict(holder.meta))
     with transaction.atomic(using=router.db_for_write(ForcedRelease), durable=True):
@@ -165,9 +177,9 @@ def _outcome(record: ForcedRelease) -> Iterator[None]:
         )  # fmt: skip
 
 
-def _force(name: str, fence: int) -> flows.Flow[bool]:
-    """Repeating it with the same argument after a lost reply repeats the answer."""
-    run = flows.Run(scripts.FORCE, names.keys(conf().prefix, name), (fence, os.urandom(16).hex()))
+def _force(keys: tuple[str, ...], fence: int) -> flows.Flow[bool]:
+    """Repeating it with the same arguments after a lost reply repeats the answer."""
+    run = flows.Run(scripts.protocol(keys).force, keys, (fence, os.urandom(16).hex()))
     taken, more = yield from flows.ask(run)
     while more:
         _, more = yield from flows.ask(run)

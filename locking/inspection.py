@@ -6,11 +6,12 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from . import connections, holders, names, scripts
-from .conf import Settings, conf
+from .conf import conf
 from .errors import LockInvalid, LockUnavailable
 from .flows import Run
 from .holders import Holder
 from .lines import Line
+from .names import Kind
 
 
 class Phase(StrEnum):
@@ -32,23 +33,60 @@ class Waiter:
     pid: int
 
 
+class Mode(StrEnum):
+    """What somebody holds: all of a plain lock, one side of a read/write lock, a permit."""
+
+    EXCLUSIVE = "exclusive"
+    READ = "read"
+    WRITE = "write"
+    PERMIT = "permit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """``expires_in`` is in seconds."""
+
+    holder: Holder
+    mode: Mode
+    phase: Phase
+    expires_in: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockStatus:
-    """``expires_in`` in seconds; ``waiting`` counts all in line, ``waiters`` are the first of them.
+    """``held`` counts all holds and ``waiting`` all in line; ``holds`` and ``waiters`` are the
+    first of them.
 
     ``grants``, ``contended`` (asks that had to wait) and ``forced`` (releases) count since the
     lock was last idle for a week.
     """
 
     name: str
-    phase: Phase
-    holder: Holder | None
-    expires_in: float | None
+    kind: Kind
+    held: int
+    holds: tuple[Hold, ...]
     waiting: int
     waiters: tuple[Waiter, ...]
     grants: int
     contended: int
     forced: int
+
+    @property
+    def hold(self) -> Hold | None:
+        """The oldest."""
+        return self.holds[0] if self.holds else None
+
+    @property
+    def holder(self) -> Holder | None:
+        return self.hold.holder if self.hold else None
+
+    @property
+    def phase(self) -> Phase:
+        return self.hold.phase if self.hold else Phase.FREE
+
+    @property
+    def expires_in(self) -> float | None:
+        return self.hold.expires_in if self.hold else None
 
 
 class Cursor(NamedTuple):
@@ -76,23 +114,18 @@ class Page(NamedTuple):
     """``held`` counts all locks held; ``following`` is None on the last page."""
 
     held: int
-    names: list[str]
+    keys: list[str]
     following: Cursor | None
 
 
 def page(cursor: Cursor, limit: int) -> Page:
-    settings = conf()
     args = cursor.expiry, cursor.skip, limit + 1
-    reply = _run([Run(scripts.HELD, (names.index(settings.prefix),), args)])[0]
+    reply = _run([Run(scripts.HELD, (names.index(conf().prefix),), args)])[0]
     if isinstance(reply, LockUnavailable):
         raise reply
     held, *rows = reply
     keys, expiries = rows[::2], [int(float(expiry)) for expiry in rows[1::2]]
-    return Page(
-        held,
-        [names.from_key(settings.prefix, key.decode()) for key in keys[:limit]],
-        _following(cursor, expiries, limit),
-    )
+    return Page(held, [key.decode() for key in keys[:limit]], _following(cursor, expiries, limit))
 
 
 def _following(cursor: Cursor, expiries: list[int], limit: int) -> Cursor | None:
@@ -104,25 +137,26 @@ def _following(cursor: Cursor, expiries: list[int], limit: int) -> Cursor | None
     return Cursor(expiry, skip + cursor.skip if expiry == cursor.expiry else skip)
 
 
-def look(found: Iterable[str], *, waiters: int) -> list[LockStatus]:
-    """One row for each name, with the first ``waiters`` of its line; in one trip to the store.
+def look(holder_keys: Iterable[str], *, most: int) -> list[LockStatus]:
+    """One row for each, with ``most`` of those who hold it and who wait; in one trip to the store.
 
-    A name under which the store keeps something else is left out.
+    A key under which the store keeps something else is left out.
     """
-    settings = conf()
-    wanted = list(found)
-    replies = _run([_inspection(settings, name, waiters) for name in wanted])
+    wanted = list(holder_keys)
+    replies = _run([_inspection(key, most) for key in wanted])
     if wanted and all(isinstance(reply, LockUnavailable) for reply in replies):
         raise replies[0]
     return [
-        status(name, reply)
-        for name, reply in zip(wanted, replies, strict=True)
+        status(names.from_key(conf().prefix, key), names.kind(key), reply)
+        for key, reply in zip(wanted, replies, strict=True)
         if not isinstance(reply, LockUnavailable)
     ]
 
 
-def _inspection(settings: Settings, name: str, waiters: int) -> Run:
-    return Run(scripts.INSPECT, names.keys(settings.prefix, name)[:4], (waiters,))
+def _inspection(holder_key: str, most: int) -> Run:
+    keys = names.keys_of(holder_key)
+    shared = names.kind(holder_key) is not Kind.LOCK
+    return Run(scripts.SHARED_INSPECT if shared else scripts.INSPECT, keys, (most,))
 
 
 def _run(runs: list[Run]) -> list[Any]:
@@ -133,19 +167,16 @@ def _run(runs: list[Run]) -> list[Any]:
         line.hang_up()
 
 
-def status(name: str, reply: list[Any]) -> LockStatus:
-    held, waiting, line, (grants, contended, forced) = reply
-    phase, holder, expires_in = Phase.FREE, None, None
-    if held:
-        fence, ttl, held_for, state, actor, meta = held
-        phase = Phase(state.decode())
-        holder = holders.parse(fence, held_for, actor, meta)
-        expires_in = max(ttl, 0) / 1000
+def status(name: str, kind: Kind, reply: list[Any]) -> LockStatus:
+    if kind is Kind.LOCK:
+        only, *others = reply
+        reply = [len(only) > 0, [only] if only else [], *others]
+    held, holds, waiting, line, (grants, contended, forced) = reply
     return LockStatus(
         name=name,
-        phase=phase,
-        holder=holder,
-        expires_in=expires_in,
+        kind=kind,
+        held=int(held),
+        holds=tuple(_hold(kind, *row) for row in holds),
         waiting=waiting,
         waiters=tuple(_waiter(place, *row) for place, row in enumerate(line, 1)),
         grants=grants,
@@ -154,6 +185,27 @@ def status(name: str, reply: list[Any]) -> LockStatus:
     )
 
 
-def _waiter(position: int, waited_us: int, actor: bytes) -> Waiter:
-    host, pid, *_ = actor.decode().split(":")
+def _hold(
+    kind: Kind, fence: int, ttl: int, held_us: int, phase: bytes, actor: bytes, meta: bytes,
+    *share: int,
+) -> Hold:  # fmt: skip
+    return Hold(
+        holder=holders.parse(fence, held_us, actor, meta),
+        mode=_mode(kind, share),
+        phase=Phase(phase.decode()),
+        expires_in=max(ttl, 0) / 1000,
+    )
+
+
+def _mode(kind: Kind, share: tuple[int, ...]) -> Mode:
+    match kind, share:
+        case Kind.RW, (weight, capacity):
+            return Mode.WRITE if weight == capacity else Mode.READ
+        case Kind.SEMAPHORE, _:
+            return Mode.PERMIT
+    return Mode.EXCLUSIVE
+
+
+def _waiter(position: int, waited_us: int, actor: bytes, *_: int) -> Waiter:
+    host, pid, *_rest = actor.decode().split(":")
     return Waiter(position=position, waited=max(waited_us, 0) / 1e6, host=host, pid=int(pid))

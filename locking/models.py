@@ -6,6 +6,7 @@ from django.db import models
 from django.utils import timezone
 
 from .errors import StaleFence
+from .names import Kind
 
 if TYPE_CHECKING:
     from .leases import Lease
@@ -104,6 +105,7 @@ class ForcedRelease(models.Model):
     """Who took which lock from whom, and why. Written before it is done, its outcome after."""
 
     name = models.CharField(max_length=200, db_index=True)
+    kind = models.CharField(max_length=4, choices=[(kind.value, kind.value) for kind in Kind])
     fence = models.BigIntegerField()
     holder = models.CharField(max_length=300, blank=True)
     """Host, process and thread, joined by colons."""

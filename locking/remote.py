@@ -85,7 +85,7 @@ def extend(name: str, token: str, *, lease: float | None) -> RemoteLease:
     """At least ``lease`` seconds from now. Raises NotHeld."""
     name, length = named(name), seconds(lease)
     # Looked at before: whoever still holds it afterwards held it then.
-    before, looked = inspection.look([name], waiters=0)[0], clock.now()
+    before, looked = inspection.look([_keys(name)[0]], most=1)[0], clock.now()
     flow = flows.extend(_keys(name), token, length, until=looked + length, clock=clock.now)
     deadline = drive(flow, conf().cache)
     if deadline is None or before.holder is None or before.expires_in is None:

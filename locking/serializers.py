@@ -3,8 +3,9 @@ from typing import Any
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 
+from .inspection import Mode, Phase
 from .models import ForcedRelease
-from .names import LONGEST
+from .names import LONGEST, Kind
 from .remote import LONGEST_LEASE, LONGEST_WAIT, SHORTEST_LEASE
 
 
@@ -83,8 +84,18 @@ class Extension(Proof):
     lease = Seconds(min_value=SHORTEST_LEASE, max_value=LONGEST_LEASE, required=False)
 
 
+class KindField(serializers.ChoiceField):
+    def __init__(self, **options: Any) -> None:
+        options = {"choices": [kind.value for kind in Kind], "default": Kind.LOCK} | options
+        super().__init__(**options)
+
+    def to_internal_value(self, data: Any) -> Kind:
+        return Kind(super().to_internal_value(data))
+
+
 class Force(Strict):
     name = Name()
+    kind = KindField()
     fence = Fence(min_value=1, max_value=2**53 - 1, help_text="Of the holder that is meant.")
     reason = Text(max_length=500, trim_whitespace=True)
 
@@ -108,6 +119,7 @@ class Which(serializers.Serializer[Any]):
     """The query that names one lock."""
 
     name = Name()
+    kind = KindField()
 
 
 class HolderRow(serializers.Serializer[Any]):
@@ -115,6 +127,18 @@ class HolderRow(serializers.Serializer[Any]):
     pid = serializers.IntegerField()
     thread = serializers.IntegerField()
     meta = serializers.DictField()
+
+
+class HoldRow(serializers.Serializer[Any]):
+    fence = serializers.IntegerField(source="holder.fence")
+    mode = serializers.ChoiceField([mode.value for mode in Mode])
+    phase = serializers.ChoiceField([phase.value for phase in Phase])
+    held_for = serializers.FloatField(source="holder.held_for")
+    expires_in = serializers.FloatField()
+    host = serializers.CharField(source="holder.host")
+    pid = serializers.IntegerField(source="holder.pid")
+    thread = serializers.IntegerField(source="holder.thread")
+    meta = serializers.DictField(source="holder.meta")
 
 
 class WaiterRow(serializers.Serializer[Any]):
@@ -125,14 +149,17 @@ class WaiterRow(serializers.Serializer[Any]):
 
 
 class LockRow(serializers.Serializer[Any]):
-    """A lock that is free has neither fence, holder, held_for nor expires_in."""
+    """``fence``, ``holder``, ``held_for``, ``expires_in`` are of the oldest hold; null without."""
 
     name = serializers.CharField()
-    phase = serializers.ChoiceField(["free", "held", "granted", "cooling"])
+    kind = serializers.ChoiceField([kind.value for kind in Kind])
+    phase = serializers.ChoiceField([phase.value for phase in Phase])
     fence = serializers.IntegerField(source="holder.fence", allow_null=True)
     holder = HolderRow(allow_null=True)
     held_for = serializers.FloatField(source="holder.held_for", allow_null=True)
     expires_in = serializers.FloatField(allow_null=True)
+    held = serializers.IntegerField(help_text="All who hold it: of a plain lock one at most.")
+    holders = HoldRow(many=True, source="holds", help_text="The first of them.")
     waiting = serializers.IntegerField(help_text="All in line.")
     waiters = WaiterRow(many=True, help_text="The first of them.")
     grants = serializers.IntegerField()
@@ -151,5 +178,16 @@ class LockPage(serializers.Serializer[Any]):
 class ForcedReleaseRow(serializers.ModelSerializer[ForcedRelease]):
     class Meta:
         model = ForcedRelease
-        fields = ["id", "name", "fence", "holder", "meta", "actor", "reason", "at", "outcome"]
+        fields = [
+            "id",
+            "name",
+            "kind",
+            "fence",
+            "holder",
+            "meta",
+            "actor",
+            "reason",
+            "at",
+            "outcome",
+        ]
         read_only_fields = fields

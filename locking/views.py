@@ -77,9 +77,10 @@ class OneLock(APIView):
     @extend_schema(operation_id="locks_read", parameters=[Which], responses=LockRow)
     def get(self, request: Request) -> Response:
         """One lock, held or free, with those who wait for it."""
-        name = checked(Which, request.query_params)["name"]
-        sees_all = may(request.user, "view_heldlock")
-        return Response(LockRow(control.detail(name if sees_all else remote.named(name))).data)
+        wanted = checked(Which, request.query_params)
+        if not may(request.user, "view_heldlock"):
+            wanted["name"] = remote.named(wanted["name"])
+        return Response(LockRow(control.detail(**wanted)).data)
 
 
 @own_transactions

@@ -5,8 +5,9 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from locking import control, lock
+from locking import control, lock, semaphore
 from locking.models import Fence, ForcedRelease
+from locking.names import Kind
 from tests.servers import Valkey
 
 from .conftest import Use
@@ -106,6 +107,18 @@ def test_a_lock_is_taken_from_its_holder_with_a_reason(admin_client: Client) -> 
     record = ForcedRelease.objects.get()
     assert (record.actor, record.reason, record.outcome) == ("admin", "it hangs", "released")
     assert LogEntry.objects.get().object_id == str(record.pk)
+
+
+def test_of_several_holders_the_one_chosen_is_meant(admin_client: Client) -> None:
+    pool = semaphore("pool", 2)
+    first, second = pool.acquire(), pool.acquire()
+    assert "and 1 more" in admin_client.get(LIST).content.decode()
+    url = f"{LOCK}?name=pool&kind=sem"
+    page = admin_client.get(f"{url}&fence={second.fence}").content.decode()
+    assert f"under fence {second.fence} loses" in page
+    admin_client.post(url, {"fence": second.fence, "reason": "it hangs"})
+    assert control.detail("pool", kind=Kind.SEMAPHORE).holder.fence == first.fence
+    assert admin_client.get(f"{LOCK}?name=pool&kind=x").status_code == 302
 
 
 def test_a_click_on_an_old_page_hurts_nobody(admin_client: Client) -> None:

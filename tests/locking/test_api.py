@@ -8,7 +8,7 @@ from django.db import connection
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from locking import LockBusy, control, lock
+from locking import LockBusy, control, lock, semaphore
 from locking.models import ForcedRelease
 from locking.remote import Seats
 from tests.conftest import signed_in
@@ -114,13 +114,25 @@ def test_a_row_tells_all_but_the_token(api: APIClient, user: User) -> None:
     response = api.get("/api/v1/locks/detail?name=deploy")
     row = response.json()
     assert set(row) == {
-        "name", "phase", "fence", "holder", "held_for", "expires_in", "waiting", "waiters",
-        "grants", "contended", "forced",
+        "name", "kind", "phase", "fence", "holder", "held_for", "expires_in", "held", "holders",
+        "waiting", "waiters", "grants", "contended", "forced",
     }  # fmt: skip
     assert row["holder"]["meta"] == {"build": 7, "user_id": str(user.pk)}
     assert set(row["holder"]) == {"host", "pid", "thread", "meta"}
     assert row["fence"] == taken["fence"]
     assert taken["token"] not in response.content.decode()
+
+
+def test_a_semaphore_tells_each_who_holds_a_permit(operator_api: APIClient) -> None:
+    pool = semaphore("pool", 2, meta={"job": 1})
+    fences = [lease.fence for lease in (pool.acquire(), pool.acquire())]
+    row = operator_api.get("/api/v1/locks/detail?name=pool&kind=sem").json()
+    assert (row["kind"], row["held"], row["fence"]) == ("sem", 2, fences[0])
+    assert [one["fence"] for one in row["holders"]] == fences
+    assert row["holders"][0].items() >= {"mode": "permit", "meta": {"job": 1}}.items()
+    order = {"name": "pool", "kind": "sem", "fence": fences[1], "reason": "it hangs"}
+    assert post(operator_api, "force-release", **order).json()["kind"] == "sem"
+    assert operator_api.get("/api/v1/locks/detail?name=pool&kind=x").status_code == 400
 
 
 def test_a_free_lock_has_a_row_too(api: APIClient) -> None:

@@ -13,8 +13,9 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from locking import control, lock
+from locking import control, lock, semaphore
 from locking.models import ForcedRelease
+from locking.names import Kind
 from tests.locking.conftest import Use
 from tests.locking.test_control import enrol, micros
 from tests.product import until
@@ -41,22 +42,13 @@ def test_locks_held_are_listed():
     head, first, second = locks("list").splitlines()
     assert head.split("  ")[0] == "NAME"
     assert first.startswith("nightly  ")
-    assert (second.split()[0], second.split()[-1]) == ("render:1", str(lease.fence))
+    assert (second.split()[0], second.split()[-2]) == ("render:1", str(lease.fence))
     assert len(locks("list", "--prefix", "render:").splitlines()) == 2
     assert lease.token not in locks("list", "--json")
 
 
 def test_nothing_held_is_a_head_or_an_empty_list():
-    assert locks("list").split() == [
-        "NAME",
-        "HOLDER",
-        "HELD",
-        "FOR",
-        "ENDS",
-        "IN",
-        "WAITING",
-        "FENCE",
-    ]
+    assert "".join(locks("list").split()) == "NAMEMODEHOLDERHELDFORENDSINFENCEWAITING"
     assert json.loads(locks("list", "--json"))["results"] == []
 
 
@@ -89,6 +81,16 @@ def test_a_lock_is_taken_from_its_holder(db):
     assert (row["outcome"], row["reason"]) == ("released", "it hangs")
     assert "@" in ForcedRelease.objects.get().actor
     assert "not held under that fence" in fails(1, *order)
+
+
+def test_each_who_holds_a_permit_is_told_and_can_lose_it(db):
+    pool = semaphore("pool", 3)
+    first, second = pool.acquire(), pool.acquire()
+    assert [line.split()[1] for line in locks("list").splitlines()[1:]] == ["permit", "permit"]
+    assert str(second.fence) in locks("show", "pool", "--kind", "sem")
+    order = ["--kind", "sem", "--fence", second.fence, "--reason", "it hangs", "--yes"]
+    locks("release", "pool", *order)
+    assert control.detail("pool", kind=Kind.SEMAPHORE).holder.fence == first.fence
 
 
 @pytest.mark.parametrize("answer", ["", "n", None])

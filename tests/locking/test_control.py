@@ -2,9 +2,10 @@ import time
 
 import pytest
 
-from locking import LockInvalid, LockUnavailable, control, lock
+from locking import LockInvalid, LockUnavailable, control, lock, rw_lock, semaphore
 from locking.control import Overview
 from locking.inspection import Phase
+from locking.names import Kind
 from tests.locking.conftest import Use
 
 
@@ -120,6 +121,20 @@ def test_a_lock_is_told_with_its_line_and_its_past(store):
     assert 3 <= seen.waiters[0].waited < 4
     assert (seen.grants, seen.forced) == (2, 0)
     assert "f" * 32 not in repr(seen)
+
+
+def test_shares_are_listed_with_those_who_hold_them():
+    rows = rw_lock("table")
+    one, _other = rows.read.acquire(), rows.read.acquire()
+    semaphore("pool", 2, lease=60).acquire()
+    table, pool = control.held().rows
+    assert (table.name, table.kind, table.held) == ("table", Kind.RW, 2)
+    assert [hold.mode for hold in table.holds] == ["read", "read"]
+    assert table.holder.fence == one.fence
+    assert (pool.name, pool.kind, pool.hold.mode) == ("pool", Kind.SEMAPHORE, "permit")
+    assert control.detail("table").phase is Phase.FREE
+    assert control.detail("table", kind=Kind.RW).held == 2
+    assert control.overview().held == 2
 
 
 def test_a_free_lock_can_be_looked_at_too():

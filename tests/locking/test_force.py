@@ -10,11 +10,21 @@ import redis
 from django.db import connection, transaction
 from django.db.models.signals import post_save
 
-from locking import LockBusy, LockError, LockUnavailable, control, lock, scripts, signals
+from locking import (
+    LockBusy,
+    LockError,
+    LockUnavailable,
+    control,
+    lock,
+    rw_lock,
+    scripts,
+    semaphore,
+    signals,
+)
 from locking.errors import HolderChanged, LockLost
 from locking.inspection import Phase
 from locking.models import ForcedRelease, Outcome
-from locking.names import keys
+from locking.names import Kind, keys
 from tests.locking.conftest import Use
 from tests.locking.proxy import Fault, Proxy
 
@@ -137,6 +147,20 @@ def test_a_forced_release_frees_the_lock_and_is_on_record(db, store):
     with pytest.raises(LockLost):
         lease.release()
     assert lock("render").acquire().fence > lease.fence
+
+
+@pytest.mark.parametrize("kind", [Kind.RW, Kind.SEMAPHORE])
+def test_of_several_holders_one_is_thrown_out(db, kind):
+    shared = rw_lock("pool").read if kind is Kind.RW else semaphore("pool", 3)
+    first, second, third = (shared.acquire() for _ in range(3))
+    with pytest.raises(HolderChanged):
+        control.force_release("pool", fence=second.fence, **WHO)
+    record = control.force_release("pool", kind=kind, fence=second.fence, **WHO)
+    assert (record.kind, record.outcome, bool(record.holder)) == (kind, "released", True)
+    left = [hold.holder.fence for hold in control.detail("pool", kind=kind).holds]
+    assert left == [first.fence, third.fence]
+    with pytest.raises(LockLost):
+        second.release()
 
 
 def test_a_later_holder_is_left_alone_and_that_is_on_record(db):

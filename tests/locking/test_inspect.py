@@ -3,8 +3,8 @@
 import pytest
 
 from locking import inspection, scripts
-from locking.inspection import Cursor, Phase, Waiter
-from locking.names import keys
+from locking.inspection import Cursor, Mode, Phase, Waiter
+from locking.names import Kind, keys
 
 FREE = [[], 0, [], [0, 0, 0]]
 
@@ -76,7 +76,9 @@ def test_counters_are_told(store):
 
 def test_a_reply_becomes_a_value():
     held = [7, 1500, 2_000_000, b"granted", b"h:1:2:u", b'{"a": 1}']
-    seen = inspection.status("n", [held, 2, [[3_000_000, b"w:5:6:v"], [-4, b"x:5:6"]], [5, 3, 1]])
+    seen = inspection.status(
+        "n", Kind.LOCK, [held, 2, [[3_000_000, b"w:5:6:v"], [-4, b"x:5:6"]], [5, 3, 1]]
+    )
     assert (seen.phase, seen.expires_in, seen.waiting) == (Phase.GRANTED, 1.5, 2)
     assert (seen.holder.fence, seen.holder.held_for) == (7, 2.0)
     assert seen.waiters == (
@@ -88,7 +90,23 @@ def test_a_reply_becomes_a_value():
 
 def test_a_lease_that_ends_while_one_looks_expires_now():
     held = [7, -2, 2, b"held", b"h:1:2:u", b""]
-    assert inspection.status("n", [held, 0, [], [1, 0, 0]]).expires_in == 0
+    assert inspection.status("n", Kind.LOCK, [held, 0, [], [1, 0, 0]]).expires_in == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "share", "mode"),
+    [
+        (Kind.RW, [1, 2**31], Mode.READ),
+        (Kind.RW, [2**31, 2**31], Mode.WRITE),
+        (Kind.SEMAPHORE, [1, 3], Mode.PERMIT),
+        (Kind.SEMAPHORE, [1, 1], Mode.PERMIT),
+    ],
+)
+def test_a_share_becomes_a_value(kind, share, mode):
+    held = [7, 1500, 2_000_000, b"held", b"h:1:2:u", b"", *share]
+    seen = inspection.status("n", kind, [3, [held], 1, [[5, b"w:5:6:v", 1]], [1, 0, 0]])
+    assert (seen.held, seen.hold.mode, seen.waiting) == (3, mode, 1)
+    assert seen.waiters[0].pid == 5
 
 
 @pytest.mark.parametrize("cursor", [Cursor(), Cursor(2**50, 3)])

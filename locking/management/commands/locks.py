@@ -8,14 +8,14 @@ import json
 import socket
 import sys
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from locking import control, doctor
-from locking.durations import parse, spoken
+from locking import control, doctor, tables
+from locking.durations import parse
 from locking.errors import (
     HolderChanged,
     LockBusy,
@@ -27,6 +27,7 @@ from locking.errors import (
 )
 from locking.inspection import LockStatus
 from locking.locks import lock
+from locking.names import Kind
 from locking.programs import Program
 
 UNAVAILABLE, LOST, BUSY, NOT_EXECUTABLE, NOT_FOUND = 69, 70, 75, 126, 127
@@ -55,8 +56,10 @@ class Command(BaseCommand):
         listing.add_argument("--cursor", help="of the next page")
         show = verbs.add_parser("show", help="One lock, its holder and who waits for it.")
         show.add_argument("name", metavar="NAME")
+        show.add_argument("--kind", type=Kind, choices=list(Kind), default=Kind.LOCK)
         release = verbs.add_parser("release", help="Take a lock from its holder.")
         release.add_argument("name", metavar="NAME")
+        release.add_argument("--kind", type=Kind, choices=list(Kind), default=Kind.LOCK)
         release.add_argument("--fence", type=int, required=True, help="of the holder meant")
         release.add_argument("--reason", required=True)
         release.add_argument("--yes", action="store_true", help="Do not ask.")
@@ -91,29 +94,24 @@ class Command(BaseCommand):
         if as_json:
             self.tell({"results": rows(page.rows), "next": page.following, "previous": None})
             return
-        head = ("NAME", "HOLDER", "HELD FOR", "ENDS IN", "WAITING", "FENCE")
-        self.stdout.write(table([head, *map(cells, page.rows)]))
+        self.stdout.write(tables.held(page.rows))
         if page.following:
             self.stderr.write(f"More: --cursor {page.following}")
 
-    def show(self, *, name: str, as_json: bool, **_: Any) -> None:
-        found = control.detail(name)
+    def show(self, *, name: str, kind: Kind, as_json: bool, **_: Any) -> None:
+        found = control.detail(name, kind=kind)
         if as_json:
             self.tell(rows([found])[0])
-            return
-        self.stdout.write(table(facts(found)))
-        if found.waiters:
-            line = [(str(one.position), f"{one.host}:{one.pid}", spoken(one.waited))
-                    for one in found.waiters]  # fmt: skip
-            self.stdout.write("\n" + table([("POSITION", "PROCESS", "WAITS FOR"), *line]))
+        else:
+            self.stdout.write(tables.one(found))
 
     def release(
-        self, *, name: str, fence: int, reason: str, yes: bool, as_json: bool, **_: Any
+        self, *, name: str, kind: Kind, fence: int, reason: str, yes: bool, as_json: bool, **_: Any
     ) -> None:
         if not yes and not self.sure(f"Take {name!r} from its holder under fence {fence}?"):
             raise CommandError("Nothing was done.")
         actor = f"{getpass.getuser()}@{socket.gethostname()}"
-        record = control.force_release(name, fence=fence, actor=actor, reason=reason)
+        record = control.force_release(name, kind=kind, fence=fence, actor=actor, reason=reason)
         if as_json:
             from locking.serializers import ForcedReleaseRow
 
@@ -165,32 +163,3 @@ def rows(found: Iterable[LockStatus]) -> Any:
     from locking.serializers import LockRow
 
     return LockRow(found, many=True).data
-
-
-def cells(lock: LockStatus) -> tuple[str, ...]:
-    if not lock.holder:
-        return lock.name, "-", "-", "-", str(lock.waiting), "-"
-    holder = lock.holder
-    return (
-        lock.name,
-        f"{holder.host}:{holder.pid}:{holder.thread}",
-        spoken(holder.held_for),
-        spoken(lock.expires_in or 0),
-        str(lock.waiting),
-        str(holder.fence),
-    )
-
-
-def facts(lock: LockStatus) -> list[tuple[str, ...]]:
-    found = [("NAME", lock.name), ("STATE", lock.phase)]
-    if lock.holder:
-        _, holder, held_for, ends_in, _, fence = cells(lock)
-        found += [("HOLDER", holder), ("HELD FOR", held_for), ("ENDS IN", ends_in)]
-        found += [("FENCE", fence), ("META", json.dumps(dict(lock.holder.meta)))]
-    found += [("WAITING", str(lock.waiting)), ("GRANTS", str(lock.grants))]
-    return [*found, ("CONTENDED", str(lock.contended)), ("FORCED", str(lock.forced))]
-
-
-def table(lines: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
