@@ -93,8 +93,8 @@ def rings(sources: list[str], first: str, second: str, *, of: int = 20) -> list[
 
 @pytest.mark.parametrize(
     "sources",
-    [(THREADS, THREADS), (THREADS, TASKS), (TASKS, TASKS), (THREADS, TASKS, THREADS)],
-    ids=["threads", "threads and tasks", "tasks", "three"],
+    [(THREADS, THREADS), (TASKS, THREADS, TASKS)],
+    ids=["two", "three"],
 )
 def test_of_each_deadlock_over_processes_exactly_one_is_the_victim_in_time(store, sources):
     outcomes = rings(list(sources), 'lock("r{}", wait=20)', 'lock("r{}", wait=20)')
@@ -110,7 +110,7 @@ def test_of_each_deadlock_over_processes_exactly_one_is_the_victim_in_time(store
 
 def test_a_writer_waiting_for_several_readers_can_be_part_of_a_deadlock(store):
     outcomes = rings(
-        [THREADS, TASKS], 'rw_lock("r{}", wait=20).read', 'rw_lock("r{}", wait=20).write'
+        [TASKS, THREADS], 'rw_lock("r{}", wait=20).read', 'rw_lock("r{}", wait=20).write'
     )
     assert [sorted(what for what, *_ in ring) for ring in outcomes] == [["deadlock", "got"]] * 20
     assert not left_behind(store)

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from locking import ordering
+from locking import LockBusy, lock, ordering
 
 
 @pytest.fixture(autouse=True)
@@ -52,3 +52,33 @@ def test_the_memory_is_bounded():
     for number in range(ordering.MOST_PAIRS + 10):
         ordering.note([f"account:{number}"], f"account:{number + 1}")
     assert ordering._seen_first.cache_info().currsize == ordering.MOST_PAIRS
+
+
+def take(held: str, wanted: str, **options) -> None:
+    with lock(held), lock(wanted, **options):
+        pass
+
+
+def test_locks_waited_for_while_others_are_held_are_recorded(warned):
+    take("a", "b")
+    take("b", "a")
+    assert warned() == [("a", "b")]
+
+
+def test_locks_tried_once_or_taken_alone_are_not(warned):
+    take("a", "b", wait=0)
+    take("b", "a")
+    with lock("a"):
+        pass
+    with lock("b"):
+        pass
+    with lock("b"), pytest.raises(LockBusy):
+        lock("b", wait=0).acquire()
+    assert not warned()
+
+
+def test_a_lock_entered_again_is_not(warned):
+    take("a", "b")
+    with lock("a", reentrant=True), lock("b"), lock("a", reentrant=True):
+        pass
+    assert not warned()
