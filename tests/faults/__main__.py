@@ -75,7 +75,8 @@ def summary(plan: "Plan", report: "Report") -> str:
         f"restarts {faults['restart']} + {faults['restart-empty']} without data, "
         f"pauses {faults['pause']}, scripts forgotten {faults['scripts']}\n"
         f"replies dropped {report.replies_lost}, lines muted {faults['drop']}, "
-        f"broken {faults['break'] + faults['cut']}, stalled {faults['stall']}\n"
+        f"broken {faults['break'] + faults['cut']}, stalled {faults['stall']}, "
+        f"slow {faults['lag']}\n"
         f"writes {writes['ok']}, stale writes refused {writes['stale']}, "
         f"violations: {len(report.violations)}\n"
     )

@@ -46,6 +46,7 @@ class Nemesis:
             self.break_: 4,
             self.cut: 3,
             self.stall: 3,
+            self.lag: 4,
         }
 
     def rage(self, enough: Callable[[], bool]) -> None:
@@ -148,6 +149,9 @@ class Nemesis:
 
     def stall(self) -> None:
         self._harm(Bad.STALL, seconds=self.dice.uniform(0.1, 1.5))
+
+    def lag(self) -> None:
+        self._harm(Bad.LAG, seconds=self.dice.uniform(0.1, 1.5))
 
     def _harm(self, bad: Bad, *, seconds: float = 0.0) -> None:
         ends: dict[Wire, Callable[[], None]] = {}

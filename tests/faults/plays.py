@@ -4,6 +4,7 @@ A play yields steps; ``actors`` performs them in either colour, records them, an
 went wrong.
 """
 
+import time
 from collections.abc import Callable, Generator
 from random import Random
 from typing import Any, NamedTuple
@@ -67,6 +68,8 @@ Play = Generator[Step, Any, None]
 
 LEASES = (0.3, 0.5, 1.0)
 LONGEST_LEASE = max(LEASES)
+# Longer than any grant takes that nothing disturbed, shorter than a lease.
+LATE = 0.2
 WAITS = (0.02, 0.2, 1.0, 5.0)
 
 
@@ -81,7 +84,11 @@ def asked(wish: Wish, **options: Any) -> Lock:
 
 
 def touch(wish: Wish, dice: Random) -> Play:
+    """After a long way to the grant, a little work: who trusts a stale grant shall be caught."""
+    begun = time.monotonic()
     lease = yield Acquire(wish, asked(wish))
+    if time.monotonic() - begun > LATE:
+        yield Pause(dice.uniform(0, LATE / 4))
     yield Release(lease)
 
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -21,6 +22,7 @@ class Bad(StrEnum):
     BREAK = "the next request arrives, then the line breaks instead of the reply"
     CUT = "the line breaks now"
     STALL = "nothing moves for a while"
+    LAG = "requests arrive at once, their replies only after a while"
 
 
 class Wire:
@@ -31,6 +33,8 @@ class Wire:
         self.pid = peer(client)
         self.bad: Bad | None = None
         self.until = 0.0
+        # What the selector watches of it.
+        self.heard: list[socket.socket] = []
         self.closed: Touched = lambda wire: None
 
 
@@ -90,7 +94,9 @@ class Proxy:
             if bad is Bad.CUT:
                 self._close(wire)
             elif bad is Bad.STALL:
-                self._mute(wire)
+                self._mute(wire, wire.client, wire.server)
+            elif bad is Bad.LAG:
+                self._mute(wire, wire.server)
 
     def _heal(self) -> None:
         for wire in [wire for wire in self._wires if wire.bad is not None]:
@@ -133,23 +139,25 @@ class Proxy:
         self._watch(wire)
 
     def _watch(self, wire: Wire) -> None:
-        read = selectors.EVENT_READ
-        self._selector.register(wire.client, read, lambda: self._request(wire))
-        self._selector.register(wire.server, read, lambda: self._reply(wire))
+        acts = {wire.client: self._request, wire.server: self._reply}
+        for sock in acts.keys() - set(wire.heard):
+            self._selector.register(sock, selectors.EVENT_READ, partial(acts[sock], wire))
+            wire.heard.append(sock)
 
-    def _mute(self, wire: Wire) -> None:
-        for sock in (wire.client, wire.server):
+    def _mute(self, wire: Wire, *deaf: socket.socket) -> None:
+        for sock in deaf:
             self._selector.unregister(sock)
+            wire.heard.remove(sock)
         self._stalled.append(wire)
 
     def _request(self, wire: Wire) -> None:
-        if wire in self._wires and wire.bad is not Bad.STALL:
+        if wire.client in wire.heard:  # not closed or muted since the selector reported
             self._pass(wire, wire.client, wire.server)
 
     def _reply(self, wire: Wire) -> None:
-        match wire.bad if wire in self._wires else Bad.STALL:
-            case Bad.STALL:  # closed or muted since the selector reported
-                return
+        if wire.server not in wire.heard:
+            return
+        match wire.bad:
             case Bad.DROP:
                 self._swallow(wire)
             case Bad.BREAK:
@@ -176,9 +184,8 @@ class Proxy:
         self._wires.discard(wire)
         if wire in self._stalled:
             self._stalled.remove(wire)
-        else:
-            for sock in (wire.client, wire.server):
-                self._selector.unregister(sock)
+        while wire.heard:
+            self._selector.unregister(wire.heard.pop())
         wire.client.close()
         wire.server.close()
         wire.closed(wire)

@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from pathlib import Path
 from random import Random
 
 from django.db import connections
+from django_redis import get_redis_connection
 
 from config.children import end_with_parent
-from locking import lock
+from locking import listening, lock
 
 from . import witness
 from .actors import AsyncPlayer, Over, Player, Recorder, operation
@@ -25,6 +27,8 @@ from .plays import Play, some_play, wish
 
 # After the battle a hand-over must come by the listener, not by the safety poll after seconds.
 PROMPT = 2.0
+# A listener that lost its connection comes back within so many seconds.
+RECOVERY = 5.0
 MOST_FILES = 120
 
 
@@ -132,9 +136,21 @@ class Worker:
         waiter.join()
         if granted[0][1] - begun > PROMPT * 1e9:
             yield "slow"
+        if not self.listens():
+            yield "deaf"
         granted[0][0].release()
         if (files := len([*Path("/proc/self/fd").iterdir()])) > MOST_FILES:
             yield f"{files}-files"
+
+    def listens(self) -> bool:
+        """Waiters would be served without, by asking again and again."""
+        store, channel = get_redis_connection("locks"), listening.channel("locks")
+        deadline = now() + RECOVERY * 1e9
+        while not store.pubsub_numsub(channel)[0][1]:
+            if now() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
 
     async def async_closing(self) -> list[str]:
         mine = lock(f"end:{self.name}:async", wait=20)
