@@ -96,8 +96,9 @@ class Watchdog:
 
     def _look(self) -> float:
         """Do what is due; returns when something will be."""
-        leases = self._alive()
-        for group in _by_alias([lease for lease in leases if self._is_to_renew(lease)]):
+        leases, now = self._alive(), clock.now()
+        due = [lease for lease in leases if lease.due <= now]
+        for group in _by_alias([lease for lease in due if self._is_to_renew(lease, now)]):
             _renew(group, leases)
         return min((lease.due for lease in self._alive()), default=inf)
 
@@ -110,8 +111,8 @@ class Watchdog:
                 self._leases.pop(token, None)
         return alive
 
-    def _is_to_renew(self, lease: "Tenure") -> bool:
-        match lease.course(clock.now()):
+    def _is_to_renew(self, lease: "Tenure", now: float) -> bool:
+        match lease.course(now):
             case Course.RENEW:
                 return True
             case Course.ORPHANED | Course.OVERSTAYED as reason:
@@ -133,7 +134,7 @@ def _by_alias(leases: "list[Tenure]") -> "list[list[Tenure]]":
 
 
 def _renew(group: "list[Tenure]", everyone: "list[Tenure]") -> None:
-    """Tenures of one alias, in as few sends as will do, until the store fails to answer."""
+    """Leases of one alias, in as few sends as will do, until the store fails to answer."""
     _postpone(group)
     for start in range(0, len(group), BATCH):
         batch = group[start : start + BATCH]
@@ -147,7 +148,8 @@ def _renew(group: "list[Tenure]", everyone: "list[Tenure]") -> None:
 def _send(batch: "list[Tenure]", everyone: "list[Tenure]") -> "list[Tenure]":
     """Returns those to which no answer came."""
     sent = clock.now()
-    until = lifetimes.answer_by(sent, min(lease.deadline for lease in everyone if lease.renewed))
+    ahead = (other.deadline for other in everyone if other.renewed and other.deadline > sent)
+    until = lifetimes.answer_by(sent, min(ahead, default=sent))
     line = Line(connections.pool(batch[0].lock.alias))
     unanswered = []
     for lease, reply in zip(

@@ -90,7 +90,8 @@ class Tenure:
         return flows.Run(scripts.protocol(self.lock.keys).extend, self.lock.keys, args, until)
 
     def renewal_answered(self, *, held: bool, sent: float) -> None:
-        if not held:
+        # What was lost once, be it for a moment and unnoticed, must not be valid again.
+        if not held or clock.now() >= self.deadline:
             self._lose(self._loss_found())
         with self._mutex:
             if self._state is State.HELD:
