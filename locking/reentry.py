@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .locks import Lock
     from .tenures import Tenure
 
-_Key = tuple[owners.Owner | None, str, str]
+_Key = tuple[owners.Owner | None, str, str, tuple[int, ...]]
 _entered: WeakValueDictionary[_Key, "Lease"] = WeakValueDictionary()
 
 
@@ -35,7 +35,7 @@ def forget(lease: "Tenure") -> None:
 
 
 def _key(owner: owners.Owner | None, lock: "Lock") -> _Key:
-    return owner, lock.alias, lock.keys[0]
+    return owner, lock.alias, lock.keys[0], lock.share
 
 
 os.register_at_fork(after_in_child=_entered.clear)

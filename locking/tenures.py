@@ -41,8 +41,8 @@ class Tenure:
         self.lock = lock
         self.token = token
         self.fence = 0
-        self.since = 0.0
-        self.deadline = self.due = inf
+        self.since = self.deadline = 0.0
+        self.due = inf
         self.renewed = lock.renew
         self._pid = os.getpid()
         self._state = State.ASKED
@@ -58,7 +58,7 @@ class Tenure:
             self._state = State.HELD
             self.fence, self.since = fence, clock.now()
             self._lasts(deadline)
-            if self._doubted:
+            if self._doubted and self.renewed:
                 self.due = self.since
         self._come_to_hand()
         renewal.expect(self.due)
@@ -204,10 +204,9 @@ class Tenure:
         losses.announce(cast("Lease", self))
 
     def _lasts(self, deadline: float) -> None:
-        if self.deadline == inf or deadline > self.deadline:
-            self.deadline = self.due = deadline
-            if self.renewed:
-                self.due = lifetimes.due(deadline, self.lock.lease, renewal.watchdog.jitter)
+        self.deadline = self.due = max(self.deadline, deadline)
+        if self.renewed:
+            self.due = lifetimes.due(self.deadline, self.lock.lease, renewal.watchdog.jitter)
 
     def _loss(self) -> LockLost:
         kind = LockLost if self._elsewhere else LOSS[self._state]
