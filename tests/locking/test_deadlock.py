@@ -130,6 +130,19 @@ def test_a_writer_waits_for_every_reader():
     assert fleet.victims() == {"2"}
 
 
+def test_nobody_is_asked_twice_on_one_walk():
+    asked = []
+
+    class Curious(Fleet):
+        def wait(self, unit: str):
+            asked.append(unit)
+            return super().wait(unit)
+
+    everybody = {1, 2, 3, 4}
+    Curious({1: 5, 2: 6, 3: 7, 4: 8}, {5: {2, 3, 4}, 6: everybody - {1}, 7: {2, 4}}).way("1")
+    assert sorted(asked) == ["2", "3", "4"]
+
+
 def test_equal_tickets_are_told_apart_by_their_tokens():
     a, b = (Wait("k", 5, token, (1,)) for token in "ab")
     assert not gives_way((Link(a, 1), Link(b, 1)))
@@ -152,16 +165,17 @@ def test_what_is_told_of_a_wait_can_be_read():
 
 ME, OTHER = b"host:1:1:me", b"host:2:2:other"
 MINE, ITS = "lock:{mine}:l", "lock:{its}:l"
+FENCE = 2**52 + 1
 
 
 class Store:
     """Answers a vigil: the caller waits with ticket 9 for ``its``, the other for ``mine``."""
 
-    def __init__(self, fence: int, *, ticket: int = 5) -> None:
+    def __init__(self, *, ticket: int = 5) -> None:
         self.replies = {
             ITS: [9, 77, OTHER],
             "lock:{x}:l": [5],
-            MINE: [ticket, fence, ME],
+            MINE: [ticket, FENCE, ME],
             "lock:wf:other": f"{MINE} {ticket} {'f' * 32} 77".encode(),
         }
         self.runs: list[Run] = []
@@ -191,8 +205,8 @@ ATTEMPT = Attempt(
 
 @pytest.fixture
 def held():
-    with lock("mine") as lease:
-        yield lease
+    with lock("mine", floor=FENCE - 1):
+        yield
 
 
 def vigil(*times: float) -> Vigil:
@@ -201,13 +215,13 @@ def vigil(*times: float) -> Vigil:
 
 
 def test_a_short_wait_pays_nothing(held):
-    store = Store(held.fence)
+    store = Store()
     assert store.keep(vigil(0.0, 0.1, 0.1)) == pytest.approx(0.4)
     assert not store.runs
 
 
 def test_a_long_wait_is_told_to_others_and_walked_along_twice(held):
-    store = Store(held.fence)
+    store = Store()
     with pytest.raises(LockDeadlock) as caught:
         store.keep(vigil(0.0, 0.5))
     assert caught.value.cycle == ("its", "mine")
@@ -216,12 +230,12 @@ def test_a_long_wait_is_told_to_others_and_walked_along_twice(held):
     )
     told, *walks = store.runs
     assert (told.script, told.keys) == (scripts.WAIT_FOR, ("lock:wf:me",))
-    assert told.args == (f"{ITS} 9 {'e' * 32} {held.fence}", 5000)
+    assert told.args == (f"{ITS} 9 {'e' * 32} {FENCE}", 5000)
     assert [run.keys[0] for run in walks] == [ITS, "lock:wf:other", MINE] * 2
 
 
 def test_the_older_one_leaves_it_to_the_younger_and_looks_again(held):
-    store = Store(held.fence, ticket=10)
+    store = Store(ticket=10)
     assert store.keep(vigil(0.0, 0.5, 0.6, 0.6)) == pytest.approx(0.95)
     assert len(store.runs) == 4
 
@@ -231,7 +245,7 @@ NOT_ANY_MORE = {
     "it released the lock": {ITS: [9]},
     "the caller was granted the lock": {ITS: [0]},
     "it gave up waiting": {MINE: [0]},
-    "it waits anew": {MINE: [6]},
+    "it waits anew": {MINE: [6, FENCE, ME]},
     "it waits for something else": {"lock:wf:other": b"lock:{x}:l 5 f 77"},
     "its record is gone": {"lock:wf:other": b""},
     "it handed on its lease": {"lock:wf:other": f"{MINE} 5 {'f' * 32} 79".encode()},
@@ -242,7 +256,7 @@ NOT_ANY_MORE = {
 @pytest.mark.parametrize("changed", NOT_ANY_MORE.values(), ids=NOT_ANY_MORE)
 @pytest.mark.parametrize("after", range(1, 7))
 def test_what_changes_during_the_walk_is_no_deadlock(held, changed, after):
-    store = Store(held.fence)
+    store = Store()
     try:
         assert store.keep(vigil(0.0, 0.5, 0.5, 0.5), changed=changed, after=after) > 0
     except LockDeadlock:
@@ -251,7 +265,7 @@ def test_what_changes_during_the_walk_is_no_deadlock(held, changed, after):
 
 
 def test_who_lost_all_its_leases_waits_for_nobody():
-    store = Store(1)
+    store = Store()
     assert store.keep(vigil(0.0, 0.5, 0.5, 0.5)) == pytest.approx(0.95)
     assert not store.runs
 
