@@ -101,7 +101,7 @@ class Attempt(NamedTuple):
 
 
 class Grant(NamedTuple):
-    """``deadline`` by the local clock, ``waited`` in seconds."""
+    """``deadline`` by the local clock; ``waited`` in line, in seconds."""
 
     fence: int
     deadline: float
@@ -164,7 +164,8 @@ def acquire(
             if reply[0] == 1:
                 if vigil:
                     yield from vigil.end()
-                return Grant(reply[1], deadline(sent, attempt.lease), clock() - started)
+                waited = clock() - started if ticket else 0.0
+                return Grant(reply[1], deadline(sent, attempt.lease), waited)
             heard, unanswered = sent, False
             found = _standing(attempt, reply)
             ticket = found.ticket

@@ -165,6 +165,7 @@ class Lock(Enterable[Lease]):
             attempt = self._attempt(lease.token, wait, holders.actor())
             grant = drive(_wish(attempt), self.alias)
             lease.granted(grant.fence, grant.deadline)
+        signals.tell(signals.lock_acquired, type(self), lease=lease, waited=grant.waited)
         return lease
 
     async def _aacquire(self, wait: float | None) -> Lease:
@@ -174,6 +175,7 @@ class Lock(Enterable[Lease]):
             attempt = self._attempt(lease.token, wait, holders.task_actor())
             grant = await adrive(_wish(attempt), self.alias)
             lease.granted(grant.fence, grant.deadline)
+        signals.tell(signals.lock_acquired, type(self), lease=lease, waited=grant.waited)
         return lease
 
     @contextmanager

@@ -1,7 +1,7 @@
-"""What happens to locks, told to observers; the sender is always the class ``Lock``.
+"""What happens to locks, told to observers; the sender is the class of the lock.
 
-Receivers run on the thread that did it, those of ``lock_lost`` on the watchdog's or the listener's:
-they must be quick, and what they raise is logged and changes nothing.
+Receivers run on the thread that did it, those of ``lock_lost`` on one of their own. They must be
+quick, and what they raise is logged and changes nothing.
 """
 
 from typing import Any

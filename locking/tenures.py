@@ -14,6 +14,7 @@ from . import clock, flows, holding, lifetimes, losses, owners, reentry, renewal
 from .errors import LockExpired, LockInvalid, LockLost, LockRevoked
 from .lifetimes import Course, State
 from .losses import Cancellation
+from .signals import lock_released, tell
 
 if TYPE_CHECKING:
     from .leases import Lease
@@ -183,6 +184,8 @@ class Tenure:
             self._lose(self._loss_found(), after=State.RELEASED)
         if self._state is not State.RELEASED:
             raise self._loss()
+        held_for = clock.now() - self.since
+        tell(lock_released, type(self.lock), lease=cast("Lease", self), held_for=held_for)
 
     def _cancelled_by_loss(self, error: BaseException | None) -> bool:
         if self._entries > 1 or not self.cancellation:

@@ -78,6 +78,15 @@ def test_events_are_counted_by_pattern(connected: None, fresh_labels: None, word
     assert count("locking_deadlocks_total", kind) == 1
 
 
+def test_a_lock_taken_and_released_is_counted(
+    connected: None, fresh_labels: None, word: str
+) -> None:
+    with lock(f"{word}:1"):
+        assert count("locking_acquisitions_total", f"{word}:*") == 1
+    assert count("locking_hold_seconds_count", f"{word}:*") == 1
+    assert count("locking_contended_total", f"{word}:*") == 0
+
+
 def test_a_forced_release_is_counted(
     connected: None, fresh_labels: None, db: None, word: str
 ) -> None:

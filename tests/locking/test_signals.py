@@ -1,6 +1,11 @@
+import asyncio
 import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
 
-from locking import signals
+import pytest
+
+from locking import Lease, LockLost, control, lock, signals
 from locking.locks import Lock
 
 
@@ -26,3 +31,59 @@ def test_what_a_receiver_raises_is_logged_and_goes_no_further(caplog):
         signals.tell(signals.lock_forced, Lock, name="a", fence=1, actor="b", reason="c")
     signals.lock_forced.disconnect(receive)
     assert "observer broke" in caplog.text
+
+
+@pytest.fixture
+def heard():
+    facts = []
+
+    def receive(*, signal, sender, **given):
+        facts.append(given)
+
+    for signal in (signals.lock_acquired, signals.lock_released):
+        signal.connect(receive)
+    yield facts
+    for signal in (signals.lock_acquired, signals.lock_released):
+        signal.disconnect(receive)
+
+
+def test_acquiring_and_releasing_are_told_once_each(heard):
+    with lock("render") as lease:
+        assert heard == [{"lease": lease, "waited": 0.0}]
+    lease.release()
+    released = heard[1:]
+    assert [fact["lease"] for fact in released] == [lease]
+    assert 0 < released[0]["held_for"] < 5
+
+
+async def hold() -> Lease:
+    async with lock("render") as lease:
+        return lease
+
+
+def test_tasks_are_told_of_too(heard):
+    lease = asyncio.run(hold())
+    assert [fact["lease"] for fact in heard] == [lease, lease]
+
+
+def test_a_lock_that_was_lost_is_not_told_as_released(heard, store):
+    lease = lock("render").acquire()
+    store.flushall()
+    with pytest.raises(LockLost):
+        lease.release()
+    assert [list(fact) for fact in heard] == [["lease", "waited"]]
+
+
+@pytest.mark.race
+def test_who_waited_in_line_says_for_how_long(heard):
+    first = lock("render").acquire()
+    with ThreadPoolExecutor(1) as pool:
+        waiter = pool.submit(lambda: lock("render").acquire())
+        while not control.detail("render").waiting:
+            time.sleep(0.005)
+        time.sleep(0.05)
+        first.release()
+        second = waiter.result(timeout=5)
+    waited = {fact["lease"]: fact["waited"] for fact in heard if "waited" in fact}
+    assert waited[first] == 0.0
+    assert waited[second] > 0.05
