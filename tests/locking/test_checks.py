@@ -37,6 +37,20 @@ def test_the_projects_settings_are_right():
         ({"PREFIX": ""}, [("locking.E002", "LOCKING['PREFIX']: must be text without braces.")]),
         ({"PREFIX": "a{b"}, [("locking.E002", "LOCKING['PREFIX']: must be text without braces.")]),
         ({"PREFIX": 7}, [("locking.E002", "LOCKING['PREFIX']: must be text without braces.")]),
+        *(
+            ({key: wrong}, [("locking.E002", f"LOCKING['{key}']: must be a number, 0 or more.")])
+            for key in ("QUEUE_LIMIT", "HTTP_WAITERS")
+            for wrong in (-1, "8", True, None)
+        ),
+        (
+            {"MAX_HOLD": "long"},
+            [
+                (
+                    "locking.E002",
+                    "LOCKING['MAX_HOLD']: max_hold must be seconds or a timedelta, not str.",
+                )
+            ],
+        ),
         (
             {"CACHE": "nowhere"},
             [("locking.E003", "LOCKING['CACHE']: there is no cache 'nowhere'.")],
