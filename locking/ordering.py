@@ -24,16 +24,19 @@ def note(held: Iterable[str], wanted: str) -> None:
 
 def _note(held: str, wanted: str) -> None:
     first, second = _kinds(held, wanted)
-    seen = _seen_first(*sorted((first, second)))
-    if first not in seen:
-        seen.add(first)
-        if len(seen) == 2:
-            logger.warning(
-                "Lock %r is wanted while %r is held, and elsewhere in this process such locks are"
-                " taken in the other order: this can deadlock.",
-                wanted,
-                held,
-            )
+    seen = _seen(*sorted((first, second)))
+    way = first, held < wanted
+    if way in seen:
+        return
+    known = _inverted(seen)
+    seen.add(way)
+    if not known and _inverted(seen):
+        logger.warning(
+            "Lock %r is wanted while %r is held, and elsewhere in this process such locks are taken"
+            " in the other order: this can deadlock.",
+            wanted,
+            held,
+        )
 
 
 def _kinds(held: str, wanted: str) -> tuple[str, str]:
@@ -43,6 +46,11 @@ def _kinds(held: str, wanted: str) -> tuple[str, str]:
 
 
 @lru_cache(MOST_PAIRS)
-def _seen_first(one: str, other: str) -> set[str]:
-    """Which of the two has been held while the other was wanted; the cache is the memory."""
+def _seen(one: str, other: str) -> set[tuple[str, bool]]:
+    """Which kind was held first, and whether the names rose; the cache is the memory."""
     return set()
+
+
+def _inverted(seen: set[tuple[str, bool]]) -> bool:
+    # Whoever takes all locks by rising names, as lock_all() does, never closes a circle.
+    return len({first for first, _ in seen}) == 2 and not all(rising for _, rising in seen)

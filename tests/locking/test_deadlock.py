@@ -1,10 +1,12 @@
 """The walk over who waits for whom: against brute force, by hand, and in real processes."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from locking import LockDeadlock, LockUnavailable, deadlock, flows, lock, scripts
+from locking import LockDeadlock, LockUnavailable, deadlock, flows, lock, names, scripts
 from locking.deadlock import Hold, Link, Vigil, Wait, gives_way, way_back
 from locking.flows import Attempt, Run, Settle
 
@@ -301,3 +303,64 @@ def test_interrupted_when_all_but_granted_it_gives_the_lock_back(held):
     assert flow.send(None) == forget
     with pytest.raises(KeyboardInterrupt):
         flow.send(None)
+
+
+KEYS = names.keys("lock", "n")
+
+
+@pytest.fixture
+def run_script(store):
+    return lambda script, *args: store.eval(script.source, len(KEYS), *KEYS, *args)
+
+
+@pytest.fixture
+def holders(run_script):
+    return lambda token: run_script(scripts.HOLDERS, token)
+
+
+@pytest.fixture
+def ask(run_script):
+    def ask(token: str, *, enrol: int = 0, channel: str = "c", life: int = 15_000) -> list:
+        args = token, 30_000, enrol, channel, life, 1, 100, 0, 0, f"host:1:2:{token}", ""
+        return run_script(scripts.ACQUIRE, *args)
+
+    return ask
+
+
+def test_a_waiter_waits_for_the_holder(ask, holders):
+    fence = ask("a" * 32)[1]
+    ticket = ask("b" * 32, enrol=2)[7]
+    assert holders("b" * 32) == [ticket, fence, f"host:1:2:{'a' * 32}".encode()]
+
+
+def test_who_does_not_wait_is_held_up_by_nobody(ask, holders):
+    ask("a" * 32)
+    ask("b" * 32)
+    assert holders("a" * 32) == holders("b" * 32) == [0]
+
+
+def test_a_waiter_whose_process_does_not_listen_any_more_waits_for_nobody(ask, holders, store):
+    ask("a" * 32)
+    ask("b" * 32, enrol=1)
+    assert holders("b" * 32) == [0]
+    with store.pubsub() as pubsub:
+        pubsub.subscribe("c")
+        pubsub.get_message(timeout=1)
+        assert len(holders("b" * 32)) == 3
+
+
+@pytest.mark.race
+def test_a_waiter_that_has_not_asked_for_too_long_waits_for_nobody(ask, holders):
+    ask("a" * 32)
+    ask("b" * 32, enrol=2, life=10)
+    ask("c" * 32, enrol=2)
+    time.sleep(0.02)
+    assert holders("b" * 32) == [0]
+    assert len(holders("c" * 32)) == 3
+
+
+def test_a_lock_that_cools_down_has_no_holder(ask, holders, run_script):
+    ask("a" * 32)
+    ticket = ask("b" * 32, enrol=2)[7]
+    run_script(scripts.RELEASE, "a" * 32, 60_000)
+    assert holders("b" * 32) == [ticket]

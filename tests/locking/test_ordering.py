@@ -7,7 +7,7 @@ from locking import LockBusy, lock, ordering
 
 @pytest.fixture(autouse=True)
 def nothing_seen_yet():
-    ordering._seen_first.cache_clear()
+    ordering._seen.cache_clear()
 
 
 @pytest.fixture
@@ -45,13 +45,22 @@ def test_a_lock_has_no_order_with_itself(warned):
     ordering.note(["a"], "a")
     ordering.note(["a"], "a")
     assert not warned()
-    assert ordering._seen_first.cache_info().currsize == 0
+    assert ordering._seen.cache_info().currsize == 0
+
+
+def test_kinds_in_both_orders_but_by_rising_names_are_safe(warned):
+    ordering.note(["user:1"], "user:1:cart")
+    ordering.note(["user:1:cart"], "user:2")
+    assert not warned()
+    ordering.note(["user:2:cart"], "user:2")
+    ordering.note(["user:3:cart"], "user:3")
+    assert warned() == [("user:2", "user:2:cart")]
 
 
 def test_the_memory_is_bounded():
     for number in range(ordering.MOST_PAIRS + 10):
         ordering.note([f"account:{number}"], f"account:{number + 1}")
-    assert ordering._seen_first.cache_info().currsize == ordering.MOST_PAIRS
+    assert ordering._seen.cache_info().currsize == ordering.MOST_PAIRS
 
 
 def take(held: str, wanted: str, **options) -> None:
