@@ -133,8 +133,8 @@ def record_key(prefix: str, unit: str) -> str:
     return f"{prefix}:wf:{unit}"
 
 
-class Vigil:
-    """Kept by a thread or task that waits for a lock while it holds others."""
+class Lookout:
+    """The vigil kept by a thread or task that waits for a lock while it holds others."""
 
     def __init__(self, prefix: str, *, clock: Clock, random: Callable[[], float]) -> None:
         self._prefix = prefix
@@ -144,9 +144,7 @@ class Vigil:
         self._record: tuple[str, ...] = ()
 
     def keep(self, attempt: Attempt, ticket: int, until: float | None) -> Flow[float]:
-        """Seconds after which it is to be kept again. Raises LockDeadlock when it is for this
-        waiter to give way.
-        """
+        """Raises LockDeadlock when it is for this waiter to give way."""
         if self._clock() >= self._due:
             if fences := tuple(lease.fence for lease in at_hand()[-MOST_FENCES:]):
                 wait = Wait(attempt.keys[0], ticket, attempt.token, fences)

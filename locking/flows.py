@@ -8,16 +8,13 @@ without a socket: also what to do about a call that may or may not have landed.
 from collections.abc import Callable, Generator
 from enum import IntEnum
 from math import inf
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from . import holders
 from .clock import Clock
 from .errors import ConnectionBroken, LockBusy, LockQueueFull, LockUnavailable, ScriptMissing
 from .holders import Holder
 from .scripts import Script, protocol
-
-if TYPE_CHECKING:
-    from .deadlock import Vigil
 
 T = TypeVar("T")
 
@@ -100,6 +97,15 @@ class Attempt(NamedTuple):
     share: tuple[int, ...] = ()
 
 
+class Vigil(Protocol):
+    """What a waiter does besides waiting."""
+
+    def keep(self, attempt: Attempt, ticket: int, until: float | None) -> Flow[float]:
+        """Seconds after which it is to be kept again; may raise. ``until`` as in Run."""
+
+    def end(self) -> Flow[None]: ...
+
+
 class Grant(NamedTuple):
     """``deadline`` by the local clock; ``waited`` in line, in seconds."""
 
@@ -140,7 +146,7 @@ def ask(run: Run) -> Flow[Any]:
 
 
 def acquire(
-    attempt: Attempt, *, clock: Clock, random: Callable[[], float], vigil: "Vigil | None" = None
+    attempt: Attempt, *, clock: Clock, random: Callable[[], float], vigil: Vigil | None = None
 ) -> Flow[Grant]:
     """``vigil``: against deadlocks, for those who hold other locks."""
     started = heard = clock()

@@ -104,7 +104,7 @@ def _wish(attempt: flows.Attempt) -> flows.Flow[flows.Grant]:
     vigil = None
     if attempt.wait != 0 and (held := holding.at_hand()):
         ordering.note([lease.lock.name for lease in held], attempt.name)
-        vigil = deadlock.Vigil(conf().prefix, clock=clock.now, random=random.random)
+        vigil = deadlock.Lookout(conf().prefix, clock=clock.now, random=random.random)
     return flows.acquire(attempt, clock=clock.now, random=random.random, vigil=vigil)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locking import LockDeadlock, LockUnavailable, deadlock, flows, lock, names, scripts
-from locking.deadlock import Hold, Link, Vigil, Wait, gives_way, way_back
+from locking.deadlock import Hold, Link, Lookout, Wait, gives_way, way_back
 from locking.flows import Attempt, Run, Settle
 
 
@@ -186,7 +186,7 @@ class Store:
         self.runs.append(run)
         return self.replies.get(run.keys[0], b"")
 
-    def keep(self, vigil: Vigil, *, changed: dict | None = None, after: int = 0) -> float:
+    def keep(self, vigil: Lookout, *, changed: dict | None = None, after: int = 0) -> float:
         """``changed`` replies from the ``after``-th call on."""
         flow = vigil.keep(ATTEMPT, 9, None)
         try:
@@ -211,9 +211,9 @@ def held():
         yield
 
 
-def vigil(*times: float) -> Vigil:
+def vigil(*times: float) -> Lookout:
     ticks = iter(times)
-    return Vigil("lock", clock=lambda: next(ticks), random=lambda: 0.5)
+    return Lookout("lock", clock=lambda: next(ticks), random=lambda: 0.5)
 
 
 def test_a_short_wait_pays_nothing(held):
