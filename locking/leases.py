@@ -9,7 +9,7 @@ from . import clock, durations, flows, owners, reentry
 from .drivers import adrive, drive
 from .durations import Duration
 from .errors import LockError, LockUnavailable
-from .lifetimes import State
+from .lifetimes import HELD
 from .tenures import Tenure
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class Lease(Tenure):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return f"<Lease {self.name!r} fence={self.fence} {self._state}>"
+        return f"<Lease {self.name!r} fence={self.fence} {self.state}>"
 
     @property
     def name(self) -> str:
@@ -89,7 +89,7 @@ class Lease(Tenure):
     def _extension(self, lease: Duration | None) -> flows.Flow[float | None]:
         length = self.lock.lease if lease is None else durations.lease_seconds(lease)
         # A deadline just passed does not matter: if the store has the lease, nobody came between.
-        if self._state is not State.HELD or self._elsewhere:
+        if self.state is not HELD or self._elsewhere:
             raise self._loss()
         keys = self.lock.keys
         return flows.extend(keys, self.token, length, until=self.deadline, clock=clock.now)

@@ -19,10 +19,12 @@ from threading import Thread
 from typing import TYPE_CHECKING
 from weakref import ref
 
-from . import clock, connections, lifetimes
+from . import clock, connections, lifetimes, owners
 from .errors import LockUnavailable
+from .flows import Run, milliseconds
 from .lifetimes import Course
 from .lines import Line
+from .scripts import protocol
 
 if TYPE_CHECKING:
     from .tenures import Tenure
@@ -112,7 +114,7 @@ class Watchdog:
         return alive
 
     def _is_to_renew(self, lease: "Tenure", now: float) -> bool:
-        match lease.course(now):
+        match _course(lease, now):
             case Course.RENEW:
                 return True
             case Course.ORPHANED | Course.OVERSTAYED as reason:
@@ -123,6 +125,24 @@ class Watchdog:
             case Course.FORGET:
                 self.forget(lease)
         return False
+
+
+def _course(lease: "Tenure", now: float) -> Course:
+    return lifetimes.course(
+        lease.state,
+        now,
+        due=lease.due,
+        deadline=lease.deadline,
+        hold_until=lease.since + lease.lock.max_hold,
+        renewed=lease.renewed,
+        orphaned=_orphaned(lease),
+    )
+
+
+def _orphaned(lease: "Tenure") -> bool:
+    if lease.owner and owners.returned(lease.owner, lease):
+        lease.owner = None
+    return lease.owner is not None and owners.ended(lease.owner)
 
 
 def _by_alias(leases: "list[Tenure]") -> "list[list[Tenure]]":
@@ -151,15 +171,20 @@ def _send(batch: "list[Tenure]", everyone: "list[Tenure]") -> "list[Tenure]":
     ahead = (other.deadline for other in everyone if other.renewed and other.deadline > sent)
     until = lifetimes.answer_by(sent, min(ahead, default=sent))
     line = Line(connections.pool(batch[0].lock.alias))
+    replies = line.run_many([_extension(lease, until) for lease in batch])
     unanswered = []
-    for lease, reply in zip(
-        batch, line.run_many([lease.renewal(until) for lease in batch]), strict=True
-    ):
+    for lease, reply in zip(batch, replies, strict=True):
         if isinstance(reply, LockUnavailable):
             unanswered.append(lease)
         else:
             lease.renewal_answered(held=bool(reply), sent=sent)
     return unanswered
+
+
+def _extension(lease: "Tenure", until: float) -> Run:
+    lock = lease.lock
+    args = lease.token, milliseconds(lock.lease)
+    return Run(protocol(lock.keys).extend, lock.keys, args, until)
 
 
 def _postpone(leases: "list[Tenure]") -> None:

@@ -10,9 +10,9 @@ from threading import Lock as Mutex
 from typing import TYPE_CHECKING, Self, cast
 from weakref import ref
 
-from . import clock, flows, holding, lifetimes, losses, owners, reentry, renewal, scripts
+from . import clock, flows, holding, lifetimes, losses, owners, reentry, renewal
 from .errors import LockExpired, LockInvalid, LockLost, LockRevoked
-from .lifetimes import Course, State
+from .lifetimes import ASKED, EXPIRED, HELD, RELEASED, REVOKED, State
 from .losses import Cancellation
 from .signals import lock_released, tell
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 # What a lease in each state is to somebody who needs it held.
 LOSS: dict[State, type[LockLost]] = {
-    State.ASKED: LockLost,
-    State.HELD: LockExpired,
-    State.RELEASED: LockLost,
-    State.EXPIRED: LockExpired,
-    State.REVOKED: LockRevoked,
+    ASKED: LockLost,
+    HELD: LockExpired,
+    RELEASED: LockLost,
+    EXPIRED: LockExpired,
+    REVOKED: LockRevoked,
 }
 
 
@@ -34,8 +34,9 @@ class Tenure:
     """``since``, ``deadline`` and ``due`` (for renewal) are times of the local clock."""
 
     __slots__ = (
-        "__weakref__", "_doubted", "_entries", "_hands", "_let_go", "_mutex", "_pid", "_state",
-        "cancellation", "deadline", "due", "fence", "lock", "owner", "renewed", "since", "token",
+        "__weakref__", "_doubted", "_entries", "_hands", "_let_go", "_mutex", "_pid",
+        "cancellation", "deadline", "due", "fence", "lock", "owner", "renewed", "since", "state",
+        "token",
     )  # fmt: skip
 
     def __init__(self, *, lock: "Lock", token: str) -> None:
@@ -46,7 +47,7 @@ class Tenure:
         self.due = inf
         self.renewed = lock.renew
         self._pid = os.getpid()
-        self._state = State.ASKED
+        self.state = ASKED
         self._entries = 1
         self._hands: holding.Hands = {}
         self._let_go = self._doubted = False
@@ -56,7 +57,7 @@ class Tenure:
 
     def granted(self, fence: int, deadline: float) -> None:
         with self._mutex:
-            self._state = State.HELD
+            self.state = HELD
             self.fence, self.since = fence, clock.now()
             self._lasts(deadline)
             if self._doubted and self.renewed:
@@ -82,49 +83,34 @@ class Tenure:
         if deadline is None:
             self._lose(self._loss_found())
         with self._mutex:
-            if self._state is not State.HELD:
+            if self.state is not HELD:
                 raise self._loss()
             self._lasts(deadline or 0.0)
-
-    def renewal(self, until: float) -> flows.Run:
-        args = self.token, flows.milliseconds(self.lock.lease)
-        return flows.Run(scripts.protocol(self.lock.keys).extend, self.lock.keys, args, until)
 
     def renewal_answered(self, *, held: bool, sent: float) -> None:
         # What was lost once, be it for a moment and unnoticed, must not be valid again.
         if not held or clock.now() >= self.deadline:
             self._lose(self._loss_found())
         with self._mutex:
-            if self._state is State.HELD:
+            if self.state is HELD:
                 self._lasts(flows.deadline(sent, self.lock.lease))
 
     def renew_no_more(self) -> None:
         self.renewed, self.due = False, self.deadline
 
     def expired(self) -> None:
-        self._lose(State.EXPIRED)
+        self._lose(EXPIRED)
 
     def revoked(self) -> None:
         """The store tells that somebody took it away."""
         # If that overtook the news of the grant, a renewal will tell what is true.
         self._doubted = True
-        self._lose(State.REVOKED)
-
-    def course(self, now: float) -> Course:
-        return lifetimes.course(
-            self._state,
-            now,
-            due=self.due,
-            deadline=self.deadline,
-            hold_until=self.since + self.lock.max_hold,
-            renewed=self.renewed,
-            orphaned=self._orphaned(),
-        )
+        self._lose(REVOKED)
 
     @property
     def lost(self) -> bool:
         """It ended, and not by ``release``."""
-        return self._state is not State.RELEASED and not self.valid
+        return self.state is not RELEASED and not self.valid
 
     @property
     def valid(self) -> bool:
@@ -133,7 +119,7 @@ class Tenure:
     @property
     def remaining(self) -> float:
         """Seconds for which the lease can be trusted."""
-        if self._state is not State.HELD or self._elsewhere:
+        if self.state is not HELD or self._elsewhere:
             return 0.0
         return max(0.0, self.deadline - clock.now())
 
@@ -157,15 +143,14 @@ class Tenure:
         if self.cancellation:
             self.cancellation.end()
         with self._mutex:
-            match self._state:
-                case State.RELEASED:
-                    return False
-                case State.HELD:
-                    self._state = State.RELEASED
-                case State.EXPIRED:
-                    pass  # a renewal that nobody heard of may keep others waiting
-                case _:
-                    raise self._loss()
+            if self.state is RELEASED:
+                return False
+            if self.state is REVOKED:
+                raise self._loss()
+            # Whoever let a lease expire tells the store all the same: a renewal that nobody heard
+            # of may keep others waiting.
+            if self.state is HELD:
+                self.state = RELEASED
         return True
 
     def _outermost(self) -> bool:
@@ -181,8 +166,8 @@ class Tenure:
     def _left(self, held: bool) -> None:
         # After a release without a reply, "not yours" tells that it landed.
         if not held and not self._let_go:
-            self._lose(self._loss_found(), after=State.RELEASED)
-        if self._state is not State.RELEASED:
+            self._lose(self._loss_found(), after=RELEASED)
+        if self.state is not RELEASED:
             raise self._loss()
         held_for = clock.now() - self.since
         tell(lock_released, type(self.lock), lease=cast("Lease", self), held_for=held_for)
@@ -194,14 +179,14 @@ class Tenure:
 
     def _left_unheard(self) -> None:
         with self._mutex:
-            if self._state is State.RELEASED:
-                self._state, self._let_go = State.HELD, True
+            if self.state is RELEASED:
+                self.state, self._let_go = HELD, True
 
-    def _lose(self, state: State, *, after: State = State.HELD) -> None:
+    def _lose(self, state: State, *, after: State = HELD) -> None:
         with self._mutex:
-            if self._state is not after:
+            if self.state is not after:
                 return
-            self._state = state
+            self.state = state
         renewal.forget(self)
         self._hands.pop(self.token, None)
         losses.announce(cast("Lease", self))
@@ -212,11 +197,11 @@ class Tenure:
             self.due = lifetimes.due(self.deadline, self.lock.lease, renewal.watchdog.jitter)
 
     def _loss(self) -> LockLost:
-        kind = LockLost if self._elsewhere else LOSS[self._state]
+        kind = LockLost if self._elsewhere else LOSS[self.state]
         return kind(self.lock.name, fence=self.fence)
 
     def _loss_found(self) -> State:
-        return State.EXPIRED if clock.now() >= self.deadline else State.REVOKED
+        return EXPIRED if clock.now() >= self.deadline else REVOKED
 
     def _cancellation(self, owner: owners.Owner) -> Cancellation | None:
         if not self.lock.cancel_on_lost:
@@ -224,8 +209,3 @@ class Tenure:
         if not isinstance(owner, asyncio.Future):
             raise LockInvalid("cancel_on_lost needs a task; a thread cannot be cancelled.")
         return Cancellation(owner)
-
-    def _orphaned(self) -> bool:
-        if self.owner and owners.returned(self.owner, self):
-            self.owner = None
-        return self.owner is not None and owners.ended(self.owner)
