@@ -3,8 +3,7 @@
 import json
 import os
 import random
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import EllipsisType
 from typing import Any
@@ -159,40 +158,30 @@ class Lock(Enterable[Lease]):
         # Tasks have no part in the transactions of a thread.
         if not self.in_atomic:
             transactions.refuse_open(self.name)
-        if self.reentrant and (held := reentry.held(self)):
-            return held
-        with self._asking() as lease:
-            attempt = self._attempt(lease.token, wait, holders.actor())
-            grant = drive(_wish(attempt), self.alias)
-            lease.granted(grant.fence, grant.deadline)
-        signals.tell(signals.lock_acquired, type(self), lease=lease, waited=grant.waited)
-        return lease
+        return drive(self._taking(wait, holders.actor()), self.alias)
 
     async def _aacquire(self, wait: float | None) -> Lease:
+        return await adrive(self._taking(wait, holders.task_actor()), self.alias)
+
+    def _taking(self, wait: float | None, actor: str) -> flows.Flow[Lease]:
         if self.reentrant and (held := reentry.held(self)):
             return held
-        with self._asking() as lease:
-            attempt = self._attempt(lease.token, wait, holders.task_actor())
-            grant = await adrive(_wish(attempt), self.alias)
-            lease.granted(grant.fence, grant.deadline)
-        signals.tell(signals.lock_acquired, type(self), lease=lease, waited=grant.waited)
-        return lease
-
-    @contextmanager
-    def _asking(self) -> Iterator[Lease]:
         lease = Lease(lock=self, token=os.urandom(16).hex())
         renewal.watch(lease)
         try:
-            yield lease
+            grant = yield from _wish(self._attempt(lease.token, wait, actor))
+            lease.granted(grant.fence, grant.deadline)
         except LockDeadlock as error:
             renewal.forget(lease)
-            signals.tell(signals.lock_deadlock, type(self), name=self.name, cycle=error.cycle)
+            signals.tell(signals.lock_deadlock, Lock, name=self.name, cycle=error.cycle)
             raise
         except BaseException:
             renewal.forget(lease)
             raise
         if self.reentrant:
             reentry.keep(lease)
+        signals.tell(signals.lock_acquired, Lock, lease=lease, waited=grant.waited)
+        return lease
 
     def _attempt(self, token: str, wait: float | None, actor: str) -> flows.Attempt:
         return flows.Attempt(
