@@ -189,11 +189,22 @@ def acquire(
         raise
     except BaseException:
         if ticket or unanswered:
-            yield Settle(
-                protocol(attempt.keys).abandon, attempt.keys, (attempt.token, int(unanswered))
-            )
+            yield from _farewell(attempt, unanswered)
         if vigil:
             yield from vigil.end()
+        raise
+
+
+def _farewell(attempt: Attempt, unanswered: bool) -> Flow[None]:
+    """Said once more when it is interrupted itself."""
+    abandon = protocol(attempt.keys).abandon
+    last_word = Settle(abandon, attempt.keys, (attempt.token, int(unanswered)))
+    try:
+        yield last_word
+    except GeneratorExit:
+        raise
+    except BaseException:
+        yield last_word
         raise
 
 
