@@ -1,8 +1,6 @@
 """A lock held: the handle that its holder works with."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import TracebackType
 
 from . import clock, durations, flows, owners, reentry
@@ -54,13 +52,11 @@ class Lease(Tenure):
     def release(self) -> None:
         """Raises LockLost if the lease ended before. Releasing twice is no error."""
         if self._leave():
-            with self._leaving():
-                self._left(drive(self._parting(), self.lock.alias))
+            drive(self._parting(), self.lock.alias)
 
     async def arelease(self) -> None:
         if self._leave():
-            with self._leaving():
-                self._left(await adrive(self._parting(), self.lock.alias))
+            await adrive(self._parting(), self.lock.alias)
 
     def __enter__(self) -> "Lease":
         return self
@@ -71,8 +67,11 @@ class Lease(Tenure):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._finishing(error):
+        error = self._own(error)
+        try:
             self.release()
+        except LockError as failure:
+            self._weigh(failure, error)
 
     async def __aenter__(self) -> "Lease":
         return self
@@ -83,8 +82,11 @@ class Lease(Tenure):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._finishing(error):
+        error = self._own(error)
+        try:
             await self.arelease()
+        except LockError as failure:
+            self._weigh(failure, error)
 
     def _extension(self, lease: Duration | None) -> flows.Flow[float | None]:
         length = self.lock.lease if lease is None else durations.lease_seconds(lease)
@@ -94,34 +96,27 @@ class Lease(Tenure):
         keys = self.lock.keys
         return flows.extend(keys, self.token, length, until=self.deadline, clock=clock.now)
 
-    def _parting(self) -> flows.Flow[bool]:
+    def _parting(self) -> flows.Flow[None]:
         lock = self.lock
-        return flows.release(lock.keys, self.token, at_least=lock.hold_at_least)
-
-    @contextmanager
-    def _leaving(self) -> Iterator[None]:
         try:
-            yield
+            held = yield from flows.release(lock.keys, self.token, at_least=lock.hold_at_least)
         except LockUnavailable:
             self._left_unheard()
             raise
+        self._left(held)
 
-    @contextmanager
-    def _finishing(self, error: BaseException | None) -> Iterator[None]:
+    def _own(self, error: BaseException | None) -> BaseException | None:
+        """What the block raised by itself, and not because its lease was lost."""
+        return None if self._cancelled_by_loss(error) else error
+
+    def _weigh(self, failure: LockError, error: BaseException | None) -> None:
         """The block's own error outranks whatever goes wrong with the release."""
-        if self._cancelled_by_loss(error):
-            error = None
-        try:
-            yield
-        except LockError as failure:
-            if error is not None:
-                logger.warning(
-                    "Lock %r could not be released after %r: %r", self.name, error, failure
-                )
-            elif not isinstance(failure, LockUnavailable):
-                raise
-            elif self.valid:
-                # The work is done and was never without the lock, which now frees itself in time.
-                logger.warning("Lock %r not released: %r", self.name, failure)
-            else:
-                raise self._loss() from failure
+        if error is not None:
+            logger.warning("Lock %r could not be released after %r: %r", self.name, error, failure)
+        elif not isinstance(failure, LockUnavailable):
+            raise failure
+        elif self.valid:
+            # The work is done and was never without the lock, which now frees itself in time.
+            logger.warning("Lock %r not released: %r", self.name, failure)
+        else:
+            raise self._loss() from failure
