@@ -269,6 +269,50 @@ def test_who_reads_may_read_again_also_while_a_writer_waits(pool, store):
     assert writer.result() > again.fence
 
 
+@pytest.mark.race
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda name: (rw_lock(name, wait=20).read, rw_lock(name, wait=20).write),
+        lambda name: (rw_lock(name, wait=20).write, rw_lock(name, wait=20).read),
+        lambda name: (semaphore(name, 1, wait=20),) * 2,
+    ],
+    ids=["read then write", "write then read", "one permit"],
+)
+def test_of_two_who_wait_for_each_others_share_exactly_one_gives_way(pool, kind):
+    meeting = threading.Barrier(2)
+
+    def take(first: str, second: str):
+        with kind(first)[0]:
+            meeting.wait(10)
+            with kind(second)[1]:
+                return "done"
+
+    begun = time.monotonic()
+    futures = [pool.submit(take, *names) for names in ("ab", "ba")]
+    errors = [future.exception() for future in futures]
+    assert time.monotonic() - begun < 5
+    assert sorted(type(error).__name__ for error in errors) == ["LockDeadlock", "NoneType"]
+
+
+@pytest.mark.race
+def test_who_waits_for_any_of_several_permits_is_no_victim(pool):
+    other = semaphore("b", 2).acquire()
+    meeting = threading.Barrier(2)
+
+    def take(first: Lock, second: Lock):
+        with first:
+            meeting.wait(10)
+            with second:
+                return "done"
+
+    both = semaphore("a", 1, wait=20), semaphore("b", 2, wait=20)
+    futures = [pool.submit(take, *both), pool.submit(take, *reversed(both))]
+    time.sleep(1.5)
+    other.release()
+    assert [future.result() for future in futures] == ["done", "done"]
+
+
 def test_a_lease_lost_keeps_nobody_from_asking(store):
     wanted = rw_lock("n")
     lease = wanted.read.acquire()
