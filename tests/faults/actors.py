@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +77,8 @@ class Recorder:
 
     def ask(self, wish: Wish, wait: float | None = None) -> int:
         at, wait = now(), wish.wait if wait is None else wait
-        self.note("ask", wish.name, ns(wait), ns(wish.lease), int(wish.fair), at=at)
+        share = wish.weight, wish.capacity
+        self.note("ask", wish.name, ns(wait), ns(wish.lease), int(wish.fair), *share, at=at)
         return at
 
     def granted(self, lease: Lease) -> Lease:
@@ -119,10 +120,14 @@ def save(record: Recorder, lease: Lease) -> None:
         record.note("wrote", "row", "ok", 0)
 
 
+def _locked_atomic(wish: Wish) -> AbstractContextManager[Lease]:
+    return locked_atomic(wish.name, wait=wish.wait, lease=wish.lease, fair=wish.fair)
+
+
 def section(record: Recorder, step: Section) -> None:
     asked = record.ask(step.wish)
     try:
-        with record.ending("failed"), locked_atomic(**step.wish._asdict()) as lease:
+        with record.ending("failed"), _locked_atomic(step.wish) as lease:
             record.granted(lease)
             record.note("write", "fence", lease.fence, at=asked)
             record.leave(lease)

@@ -67,7 +67,8 @@ class Report:
 
 def fight(plan: Plan, directory: Path) -> Report:
     """Journals go to ``directory``. Needs Django set up with this package's settings."""
-    names = [f"n{number}" for number in range(plan.names)]
+    # Of every ten names one is a read/write lock and one a semaphore.
+    names = ["nnnnrnnnns"[number % 10] + str(number) for number in range(plan.names)]
     models.create(names)
     data = Path(mkdtemp(prefix="ms-", dir="/dev/shm"))
     server = Valkey(scratch(), *PERSISTENT, "--dir", str(data))

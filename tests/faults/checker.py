@@ -1,12 +1,12 @@
 """What a history must not show. Pure: records in, violations out.
 
-**One holder.** In the order of their fences, holds of a name must follow each other without
-overlap, each hold reckoned as its holder could reckon it: from the moment it heard of the grant to
-the moment before it asked to release, or to its own deadline, or to its death. Excused is only a
-pair with a loss of data between them (FLUSHALL, or a restart without persistence: the store
-forgets a lease that its holder still trusts): the first was asked for before the loss was over and
-the second granted after the loss began. No hold may use this excuse for longer than its lease:
-``outlived`` says so.
+**One holder** (or as many as a capacity allows, by their weights). In the order of their fences,
+holds of a name must follow each other without overlap, each hold reckoned as its holder could
+reckon it: from the moment it heard of the grant to the moment before it asked to release, or to its
+own deadline, or to its death. Excused is only a pair with a loss of data between them (FLUSHALL, or
+a restart without persistence: the store forgets a lease that its holder still trusts): the first
+was asked for before the loss was over and the second granted after the loss began. No hold may use
+this excuse for longer than its lease: ``outlived`` says so.
 
 **Fences rise.** No two grants of a name share a fence, and whoever asks after a grant was heard of
 gets a higher one. Nothing excuses this, also not a loss of data.
@@ -90,21 +90,26 @@ def strangers(history: History) -> Iterator[Violation]:
 
 
 def overlaps(holds: Iterable[Hold], losses: Sequence[Fault]) -> Iterator[Violation]:
+    """Of plain locks in the order of fences; shares of one name may be granted together."""
+    held = sorted(filter(None, holds), key=lambda hold: hold.operation.capacity > 1 and hold.begin)
     current: list[Hold] = []
-    for hold in filter(None, holds):
+    for hold in held:
         current = [other for other in current if other.end > hold.begin]
-        for other in current:
-            if not any(_lost_between(other, loss, hold) for loss in losses):
-                yield _clash(other, hold)
+        known = [o for o in current if not any(_lost_between(o, loss, hold) for loss in losses)]
+        weight = sum(other.operation.weight for other in known) + hold.operation.weight
+        if weight > hold.operation.capacity:
+            yield _clash(known, hold)
         current.append(hold)
 
 
-def _clash(first: Hold, second: Hold) -> Violation:
-    name, both = first.operation.name, (first.operation, second.operation)
-    if second.end <= first.begin:
-        return Violation("fence", f"{name} went to a higher fence before a lower one", both)
-    shared = min(first.end, second.end) - max(first.begin, second.begin)
-    return Violation("overlap", f"two hold {name} for {shared / SECOND:.6f} s", both)
+def _clash(others: Sequence[Hold], last: Hold) -> Violation:
+    name, all_ = last.operation.name, (*(hold.operation for hold in others), last.operation)
+    first = others[-1]
+    if last.end <= first.begin:
+        return Violation("fence", f"{name} went to a higher fence before a lower one", all_)
+    shared = min(first.end, last.end) - max(first.begin, last.begin)
+    text = f"{len(all_)} hold {name} for {shared / SECOND:.6f} s"
+    return Violation("overlap", text, all_)
 
 
 def _lost_between(first: Hold, loss: Fault, second: Hold) -> bool:

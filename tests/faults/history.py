@@ -48,6 +48,8 @@ class Operation:
     lease: int
     fair: bool
     asked: int
+    weight: int = 1
+    capacity: int = 1
     queued: int | None = None
     fence: int | None = None
     granted: int | None = None
@@ -138,8 +140,9 @@ def _operation(lines: Sequence[Record]) -> Operation:
     writes: dict[str, Write] = {}
     for line in lines:
         match line.kind, line.values:
-            case "ask", (name, wait, lease, fair):
+            case "ask", (name, wait, lease, fair, *share):
                 known |= {"name": name, "wait": int(wait), "lease": int(lease)}
+                known |= zip(("weight", "capacity"), map(int, share), strict=False)
                 known |= {"fair": fair == "1", "asked": line.at}
             case "queued", _:
                 known["queued"] = line.at

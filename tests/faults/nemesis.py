@@ -50,11 +50,17 @@ class Nemesis:
         }
 
     def rage(self, enough: Callable[[], bool]) -> None:
-        faults, weights = zip(*self._faults.items(), strict=True)
+        deck: list[Callable[[], None]] = []
         while not enough():
-            [fault] = self.dice.choices(faults, weights)
-            fault()
+            # Dealt like cards, so that each comes up in any battle of some length.
+            deck = deck or self._shuffled()
+            deck.pop()()
             self._let(self.dice.uniform(*PAUSE))
+
+    def _shuffled(self) -> list[Callable[[], None]]:
+        deck = [fault for fault, often in self._faults.items() for _ in range(often)]
+        self.dice.shuffle(deck)
+        return deck
 
     def relent(self) -> None:
         """End all that still lasts."""

@@ -9,14 +9,18 @@ from collections.abc import Callable, Generator
 from random import Random
 from typing import Any, NamedTuple
 
-from locking import Lease, Lock, lock
+from locking import Lease, Lock, lock, rw_lock, semaphore
 
 
 class Wish(NamedTuple):
+    """``weight`` of a share in a ``capacity``, both 1 for a plain lock."""
+
     name: str
     wait: float
     lease: float
     fair: bool
+    weight: int = 1
+    capacity: int = 1
 
 
 class Acquire(NamedTuple):
@@ -73,14 +77,37 @@ LATE = 0.2
 WAITS = (0.02, 0.2, 1.0, 5.0)
 
 
+PERMITS = 2
+READERS = 1000
+
+
 def wish(dice: Random, names: list[str]) -> Wish:
     """Low names are hot: everybody wants them, and queues form."""
     hot = int(len(names) * dice.random() ** 1.5)
-    return Wish(names[hot], dice.choice(WAITS), dice.choice(LEASES), dice.random() < 0.9)
+    patience = dice.choice(WAITS), dice.choice(LEASES), dice.random() < 0.9
+    return Wish(names[hot], *patience, *share(dice, names[hot]))
 
 
-def asked(wish: Wish, **options: Any) -> Lock:
-    return lock(wish.name, wait=wish.wait, lease=wish.lease, fair=wish.fair, **options)
+def share(dice: Random, name: str) -> tuple[int, int]:
+    match name[0]:
+        case "r":
+            return dice.choice((1, 1, READERS)), READERS
+        case "s":
+            return 1, PERMITS
+        case _:
+            return 1, 1
+
+
+def asked(wish: Wish, **more: Any) -> Lock:
+    options = {"wait": wish.wait, "lease": wish.lease, "fair": wish.fair, **more}
+    match wish.capacity:
+        case 1:
+            return lock(wish.name, **options)
+        case permits if permits < READERS:
+            return semaphore(wish.name, permits, **options)
+        case _:
+            both = rw_lock(wish.name, **options)
+            return both.read if wish.weight == 1 else both.write
 
 
 def touch(wish: Wish, dice: Random) -> Play:
@@ -159,6 +186,11 @@ PLAYS: dict[Callable[[Wish, Random], Play], int] = {
 }
 
 
+# Several readers, or permits, have several fences: writing under them is for one holder alone.
+SHARED_PLAYS = {play: weight for play, weight in PLAYS.items() if play not in (work, section)}
+
+
 def some_play(wish: Wish, dice: Random) -> Play:
-    [play] = dice.choices(tuple(PLAYS), weights=tuple(PLAYS.values()))
+    plays = PLAYS if wish.capacity == 1 else SHARED_PLAYS
+    [play] = dice.choices(tuple(plays), weights=tuple(plays.values()))
     return play(wish, dice)

@@ -215,6 +215,48 @@ HISTORIES = {
             """,
         ["outlived"],
     ),
+    "two readers": (
+        """
+            1.0 p1 #1 ask n 0s 1s 1 1 1000
+            1.1 p1 #1 granted 10 2.0s
+            1.0 p2 #1 ask n 0s 1s 1 1 1000
+            1.05 p2 #1 granted 11 2.2s
+            """,
+        [],
+    ),
+    "a reader and a writer": (
+        """
+            1.0 p1 #1 ask n 0s 1s 1 1 1000
+            1.1 p1 #1 granted 10 2.0s
+            1.2 p2 #1 ask n 0s 1s 1 1000 1000
+            1.3 p2 #1 granted 11 2.2s
+            """,
+        ["overlap"],
+    ),
+    "three with two permits": (
+        """
+            1.0 p1 #1 ask n 0s 1s 1 1 2
+            1.1 p1 #1 granted 10 2.0s
+            1.0 p2 #1 ask n 0s 1s 1 1 2
+            1.1 p2 #1 granted 11 2.2s
+            1.2 p3 #1 ask n 0s 1s 1 1 2
+            1.3 p3 #1 granted 12 2.2s
+            """,
+        ["overlap"],
+    ),
+    "two of three with two permits after a flush": (
+        """
+            1.0 p1 #1 ask n 0s 1s 1 1 2
+            1.1 p1 #1 granted 10 2.0s
+            1.12 nemesis #1 begin flush -
+            1.14 nemesis #1 over flush -
+            1.2 p2 #1 ask n 0s 1s 1 1 2
+            1.3 p2 #1 granted 11 2.2s
+            1.2 p3 #1 ask n 0s 1s 1 1 2
+            1.3 p3 #1 granted 12 2.2s
+            """,
+        [],
+    ),
     "a fence given twice": (
         """
             1.0 p1 #1 ask n 0s 1s 1
@@ -369,6 +411,6 @@ def test_a_violation_shows_its_lines_in_their_order():
     history = ONE_AFTER_ANOTHER.replace("1.4 p1 #1 leave 2.0s", "1.6 p1 #1 leave 2.0s")
     [found] = check(parse(told(history)))
     shown = str(found).splitlines()
-    assert "overlap: two hold n for 0.1" in shown[0]
+    assert "overlap: 2 hold n for 0.1" in shown[0]
     assert [line.split()[1] for line in shown[1:]].count("p2") == 5
     assert [line.split()[0] for line in shown[1:]] == sorted(line.split()[0] for line in shown[1:])

@@ -23,7 +23,7 @@ from . import witness
 from .actors import AsyncPlayer, Over, Player, Recorder, operation
 from .board import Board
 from .journal import Journal, now
-from .plays import Play, some_play, wish
+from .plays import Play, Wish, asked, share, some_play, wish
 
 # After the battle a hand-over must come by the listener, not by the safety poll after seconds.
 PROMPT = 2.0
@@ -125,7 +125,8 @@ class Worker:
     def closing(self) -> Iterator[str]:
         """What does not work any more after all that this process has been through."""
         for name in self.orders.names:
-            lock(name, wait=20).acquire().release()
+            last = Wish(name, 20, 30, True, *share(Random(0), name))
+            asked(last).acquire().release()
         mine = lock(f"end:{self.name}", wait=20)
         lease, granted = mine.acquire(), []
         waiter = threading.Thread(target=lambda: granted.append((mine.acquire(), now())))
