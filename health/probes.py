@@ -88,7 +88,8 @@ class Cache(Probe):
         factory = get_connection_factory(options=self._options())
         pool = factory.get_connection_pool(factory.make_connection_params(self._url()))
         client = factory.redis_client_cls(connection_pool=pool)
-        key = f"health:{socket.gethostname()}"
+        prefix = settings.CACHES[self.component].get("KEY_PREFIX", "")
+        key = f"{prefix}:health:{socket.gethostname()}"
         try:
             client.set(key, "1", ex=60)
             kept = client.get(key)

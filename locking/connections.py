@@ -1,132 +1,92 @@
-"""Idle connections to the store, kept for the next call: by process, for tasks by loop."""
+"""The connections of a process by cache alias, and those of its event loops."""
 
 import asyncio
 import os
-from collections import deque
 from collections.abc import AsyncGenerator
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import redis
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
-from .targets import Target, target
-from .wires import AsyncWire, Wire
+from .cluster import AsyncClusterLine, ClusterLine, Nodes
+from .lines import AsyncLine, Line
+from .pools import AsyncPool, Pool
+from .targets import target
 
-# Concurrent calls of one event loop; a waiting task holds no connection.
-ASYNC_CONNECTIONS = 32
+Store = Pool | Nodes[Pool]
+AsyncStore = AsyncPool | Nodes[AsyncPool]
+AnyLine = Line | ClusterLine
+AnyAsyncLine = AsyncLine | AsyncClusterLine
 
-
-class Pool:
-    """As many connections as threads ever called at once."""
-
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._idle: deque[Wire] = deque()
-        self.timeout = target.timeout
-
-    def take(self, timeout: float) -> Wire:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return Wire(self.dial(timeout), self.timeout)
-
-    def dial(self, timeout: float | None = None) -> Any:
-        """A connection of redis-py's that the pool forgets."""
-        connection = self._target.connected(timeout or self.timeout)
-        _sockets[connection] = connection._get_socket()
-        return connection
-
-    def give(self, wire: Wire) -> None:
-        self._idle.append(wire)
-
-    def drop_idle(self) -> None:
-        """When one connection broke, the others most likely did too."""
-        while self._idle:
-            self._idle.pop().close()
-
-
-class AsyncPool:
-    """``Pool`` for the tasks of one event loop."""
-
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._idle: deque[AsyncWire] = deque()
-        self.timeout = target.timeout
-        self.slots = asyncio.Semaphore(ASYNC_CONNECTIONS)
-
-    async def take(self) -> AsyncWire:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            connection = await self._target.aconnected()
-            _sockets[connection] = connection._writer.get_extra_info("socket")
-            return AsyncWire(connection)
-
-    def give(self, wire: AsyncWire) -> None:
-        self._idle.append(wire)
-
-    async def drop_idle(self) -> None:
-        while self._idle:
-            await self._idle.pop().close()
-
-    async def close_with_loop(self) -> AsyncGenerator[None, None]:
-        """A loop tells nobody that it ends, save the asynchronous generators it has begun."""
-        try:
-            yield
-        finally:
-            await self.drop_idle()
-
-
-_pools: dict[str, Pool] = {}
-_AsyncPools = WeakKeyDictionary[
-    asyncio.AbstractEventLoop, dict[str, tuple[AsyncPool, AsyncGenerator[None, None]]]
+_stores: dict[str, Store] = {}
+_AsyncStores = WeakKeyDictionary[
+    asyncio.AbstractEventLoop, dict[str, tuple[AsyncStore, AsyncGenerator[None, None]]]
 ]
-_async_pools: _AsyncPools = WeakKeyDictionary()
+_async_stores: _AsyncStores = WeakKeyDictionary()
 
 
-def pool(alias: str) -> Pool:
+def line(alias: str) -> AnyLine:
+    found = store(alias)
+    return Line(found) if isinstance(found, Pool) else ClusterLine(found)
+
+
+async def async_line(alias: str) -> AnyAsyncLine:
+    found = await async_store(alias)
+    return AsyncLine(found) if isinstance(found, AsyncPool) else AsyncClusterLine(found)
+
+
+def dial(alias: str) -> Any:
+    """A connection of redis-py's for somebody who keeps it. Not for a cluster."""
+    found = store(alias)
+    if isinstance(found, Nodes):
+        raise redis.ConnectionError("Which node?")
+    return found.dial()
+
+
+def store(alias: str) -> Store:
+    found = _stores.get(alias)
+    if found is None:
+        to = target(alias)
+        found = _stores.setdefault(alias, Nodes(to, Pool) if to.seeds else Pool(to))
+    return found
+
+
+async def async_store(alias: str) -> AsyncStore:
+    stores = _async_stores.setdefault(asyncio.get_running_loop(), {})
+    if alias not in stores:
+        to = target(alias)
+        made = Nodes(to, AsyncPool) if to.seeds else AsyncPool(to)
+        stores[alias] = made, _closing_with_loop(made)
+        await anext(stores[alias][1])
+    return stores[alias][0]
+
+
+async def _closing_with_loop(store: AsyncStore) -> AsyncGenerator[None, None]:
+    """A loop tells nobody that it ends, save the asynchronous generators it has begun."""
     try:
-        return _pools[alias]
-    except KeyError:
-        return _pools.setdefault(alias, Pool(target(alias)))
-
-
-async def async_pool(alias: str) -> AsyncPool:
-    pools = _async_pools.setdefault(asyncio.get_running_loop(), {})
-    if alias not in pools:
-        made = AsyncPool(target(alias))
-        pools[alias] = made, made.close_with_loop()
-        await anext(pools[alias][1])
-    return pools[alias][0]
+        yield
+    finally:
+        for pool in store.pools if isinstance(store, Nodes) else [store]:
+            await pool.drop_idle()
 
 
 @receiver(setting_changed)
 def _forget(*, setting: str, **kwargs: Any) -> None:
     if setting == "CACHES":
-        _pools.clear()
-        _async_pools.clear()
+        _stores.clear()
+        _async_stores.clear()
 
 
-# Of every connection that is still known to somebody.
-_sockets: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 _inherited: list[Any] = []
 
 
 def _leave_to_parent() -> None:
-    """A child closes its copies of its parent's sockets and says no word on them.
-
-    Their numbers stay taken, by the null device, because their owners are still going to close
-    them. What belongs to loops is kept for ever: its finalisers would reach into the parent's.
-    """
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (sock.fileno() for sock in _sockets.values()):
-        if descriptor >= 0:
-            os.dup2(null, descriptor, inheritable=False)
-    os.close(null)
-    _inherited.extend([*_sockets.items(), *_async_pools.items()])
-    for inherited in (_sockets, _pools, _async_pools):
-        inherited.clear()
+    # Kept for ever: thrown away, they would have the parent's loops close them.
+    _inherited.extend(_async_stores.items())
+    _stores.clear()
+    _async_stores.clear()
 
 
 os.register_at_fork(after_in_child=_leave_to_parent)

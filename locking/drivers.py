@@ -6,15 +6,15 @@ What goes wrong is thrown into the flow, a cancellation and an interrupt too.
 from typing import Any, TypeVar
 
 from . import connections
+from .connections import AnyAsyncLine, AnyLine
 from .flows import Await, Flow, Listen, Run, Settle, Step
-from .lines import AsyncLine, Line
 from .waiting import AsyncWaiter, Seat, Waiter
 
 T = TypeVar("T")
 
 
 def drive(flow: Flow[T], alias: str) -> T:
-    line, seat = Line(connections.pool(alias)), Seat(alias, Waiter)
+    line, seat = connections.line(alias), Seat(alias, Waiter)
     try:
         step = next(flow)
         while True:
@@ -31,7 +31,7 @@ def drive(flow: Flow[T], alias: str) -> T:
         line.hang_up()
 
 
-def _perform(step: Step, line: Line, seat: Seat[Waiter]) -> Any:
+def _perform(step: Step, line: AnyLine, seat: Seat[Waiter]) -> Any:
     match step:
         case Run():
             return line.run(step)
@@ -47,7 +47,7 @@ def _perform(step: Step, line: Line, seat: Seat[Waiter]) -> Any:
 
 
 async def adrive(flow: Flow[T], alias: str) -> T:
-    line, seat = AsyncLine(await connections.async_pool(alias)), Seat(alias, AsyncWaiter)
+    line, seat = await connections.async_line(alias), Seat(alias, AsyncWaiter)
     try:
         step = next(flow)
         while True:
@@ -66,7 +66,7 @@ async def adrive(flow: Flow[T], alias: str) -> T:
         await line.hang_up()
 
 
-async def _aperform(step: Step, line: AsyncLine, seat: Seat[AsyncWaiter]) -> Any:
+async def _aperform(step: Step, line: AnyAsyncLine, seat: Seat[AsyncWaiter]) -> Any:
     match step:
         case Run():
             return await line.run(step)

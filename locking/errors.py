@@ -144,6 +144,26 @@ class ScriptMissing(LockUnavailable):
     """The store does not know the script by its digest."""
 
 
+class Moved(LockUnavailable):
+    """Another node of the cluster serves the keys: ``node``, a host and a port."""
+
+    def __init__(self, node: tuple[str, int]) -> None:
+        super().__init__()
+        self.node = node
+
+
+class Asked(LockUnavailable):
+    """The same, for as long as the keys are on their way there."""
+
+    def __init__(self, node: tuple[str, int]) -> None:
+        super().__init__()
+        self.node = node
+
+
+class TryAgain(LockUnavailable):
+    """The keys are on their way, some here and some there."""
+
+
 class StaleFence(LockError):
     """``stored`` is the fence that refused; ``lock(…, floor=stored)`` gets past it."""
 

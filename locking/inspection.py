@@ -10,7 +10,6 @@ from .conf import conf
 from .errors import LockInvalid, LockUnavailable
 from .flows import Run
 from .holders import Holder
-from .lines import Line
 from .names import Kind
 
 
@@ -160,7 +159,7 @@ def _inspection(holder_key: str, most: int) -> Run:
 
 
 def _run(runs: list[Run]) -> list[Any]:
-    line = Line(connections.pool(conf().cache))
+    line = connections.line(conf().cache)
     try:
         return line.run_many(runs)
     finally:

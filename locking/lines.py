@@ -5,16 +5,23 @@ This is the one place that knows redis-py's errors; they become ``LockUnavailabl
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import hiredis
 import redis
-from redis.exceptions import NoScriptError, ReadOnlyError
+from redis.exceptions import (
+    AskError,
+    MovedError,
+    NoScriptError,
+    ReadOnlyError,
+    TryAgainError,
+)
 
-from . import clock, connections
-from .errors import ConnectionBroken, LockUnavailable, ScriptMissing
+from . import clock
+from .errors import Asked, ConnectionBroken, LockUnavailable, Moved, ScriptMissing, TryAgain
 from .flows import Run, Settle
+from .pools import AsyncPool, Pool
 from .wires import AsyncWire, Wire
 
 logger = logging.getLogger(__name__)
@@ -23,8 +30,6 @@ WORTH_A_RETRY = (ConnectionBroken, ScriptMissing)
 
 
 def translated(error: Exception) -> LockUnavailable:
-    # redis-py keeps an error in a frame of its own traceback: a circle around the caller's leases.
-    error.__traceback__ = None
     match error:
         case NoScriptError():
             return ScriptMissing()
@@ -33,22 +38,35 @@ def translated(error: Exception) -> LockUnavailable:
         case OSError() | redis.ConnectionError() | ReadOnlyError():
             # A replica means that the primary is another server by now.
             return ConnectionBroken()
+        case MovedError():
+            return Moved(error.node_addr)
+        case AskError():
+            return Asked(error.node_addr)
+        case TryAgainError():
+            return TryAgain()
         case _:
             return LockUnavailable()
+
+
+pack: Callable[[Any], bytes] = hiredis.pack_command  # whose stub knows only tuples of one
+ASKING, SURVEY = pack(("ASKING",)), pack(("CLUSTER", "SLOTS"))
+# As many replies may be left unread on a connection.
+UNREAD = 64
 
 
 def packed(step: Run | Settle, *, whole: bool) -> bytes:
     script = step.script
     verb, text = ("EVAL", script.source) if whole else ("EVALSHA", script.sha)
-    command = (verb, text, len(step.keys), *step.keys, *step.args)
-    pack: Callable[[Any], bytes] = hiredis.pack_command  # whose stub knows only tuples of one
-    return pack(command)
+    return pack((verb, text, len(step.keys), *step.keys, *step.args))
 
 
-def _value(reply: Any) -> Any:
-    if isinstance(reply, redis.RedisError):
-        raise reply
-    return reply
+def calls(step: Run, *, asking: bool) -> list[bytes]:
+    call = packed(step, whole=step.whole)
+    return [ASKING, call] if asking else [call]
+
+
+def _first_error(replies: list[Any]) -> redis.RedisError | None:
+    return next((reply for reply in replies if isinstance(reply, redis.RedisError)), None)
 
 
 def _reply_or_failure(reply: Any) -> Any:
@@ -58,29 +76,51 @@ def _reply_or_failure(reply: Any) -> Any:
 class Line:
     """One flow's line to the store; knows the connection on which a reply is still due."""
 
-    def __init__(self, pool: connections.Pool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.silent: Wire | None = None
 
-    def run(self, step: Run) -> Any:
+    def run(self, step: Run, *, asking: bool = False) -> Any:
+        return self._exchange(calls(step, asking=asking), step.until)[-1]
+
+    def survey(self, until: float) -> Any:
+        return self._exchange([SURVEY], until)[0]
+
+    def _exchange(self, calls: list[bytes], until: float | None) -> list[Any]:
         try:
-            return _value(self._ask(step))
+            replies = self._ask(calls, self._impatience(until))
+            if error := _first_error(replies):
+                raise error
         except (redis.RedisError, OSError) as error:
             raise self._failure(error) from error
+        return replies
 
-    def _ask(self, step: Run) -> Any:
-        until = self._impatience(step.until)
+    def _ask(self, calls: list[bytes], until: float | None) -> list[Any]:
         wire = self._take(until)
-        wire.send(packed(step, whole=step.whole))
-        reply = wire.last(until)
+        wire.send(b"".join(calls), len(calls))
+        replies = wire.collect(len(calls), until)
         self._answered(wire)
-        return reply
+        return replies
+
+    def tell(self, step: Run, until: float) -> None:
+        """Whoever takes the connection next passes over the reply."""
+        try:
+            wire = self._take(until)
+            if wire.owed >= UNREAD:
+                wire.collect(0, until)
+            wire.send(packed(step, whole=True))
+            self._answered(wire)
+        except (redis.RedisError, OSError) as error:
+            logger.debug("Not told: %r", error)
+            self.hang_up()
 
     def _impatience(self, until: float | None) -> float | None:
         """When to give up, if that is sooner than a connection does by itself."""
         return until if until is not None and until < clock.now() + self.pool.timeout else None
 
     def _take(self, until: float | None) -> Wire:
+        # A flow may go on after a call that nobody answered.
+        self.hang_up()
         left = self.pool.timeout if until is None else max(until - clock.now(), 0.001)
         self.silent = self.pool.take(left)
         return self.silent
@@ -113,8 +153,7 @@ class Line:
         try:
             wire = self._take(until)
             wire.send(b"".join(packed(step, whole=step.whole) for step in steps), len(steps))
-            while wire.owed > len(steps):
-                wire.next(until)
+            wire.collect(0, until, leave=len(steps))
             replies.extend(_reply_or_failure(wire.next(until)) for _ in steps)
             self._answered(wire)
         except (redis.RedisError, OSError) as error:
@@ -127,7 +166,7 @@ class Line:
         try:
             wire = self.silent or self._take(until)
             wire.send(packed(step, whole=True))
-            wire.last(until)
+            wire.collect(1, until)
             self._answered(wire)
         except (redis.RedisError, OSError) as error:
             logger.debug("No reply to a last word: %r", error)
@@ -141,26 +180,48 @@ class Line:
 class AsyncLine:
     """``Line`` for a task."""
 
-    def __init__(self, pool: connections.AsyncPool) -> None:
+    def __init__(self, pool: AsyncPool) -> None:
         self.pool = pool
         self.silent: AsyncWire | None = None
 
-    async def run(self, step: Run) -> Any:
+    async def run(self, step: Run, *, asking: bool = False) -> Any:
+        return (await self._exchange(calls(step, asking=asking), step.until))[-1]
+
+    async def survey(self, until: float) -> Any:
+        return (await self._exchange([SURVEY], until))[0]
+
+    async def _exchange(self, calls: list[bytes], until: float | None) -> list[Any]:
         left = self.pool.timeout
-        if step.until is not None:
-            left = min(left, step.until - clock.now())
+        if until is not None:
+            left = min(left, until - clock.now())
         try:
             async with asyncio.timeout(left), self.pool.slots:
-                return _value(await self._ask(step))
+                replies = await self._ask(calls)
+            if error := _first_error(replies):
+                raise error
         except (redis.RedisError, OSError) as error:
             raise await self._failure(error) from error
+        return replies
 
-    async def _ask(self, step: Run) -> Any:
+    async def _ask(self, calls: list[bytes]) -> list[Any]:
+        await self.hang_up()
         wire = self.silent = await self.pool.take()
-        wire.send(packed(step, whole=step.whole))
-        reply = await wire.last()
+        wire.send(b"".join(calls), len(calls))
+        replies = await wire.collect(len(calls))
         self._answered(wire)
-        return reply
+        return replies
+
+    async def tell(self, step: Run, until: float) -> None:
+        try:
+            async with asyncio.timeout(until - clock.now()):
+                wire = self.silent = await self.pool.take()
+                if wire.owed >= UNREAD:
+                    await wire.collect(0)
+                wire.send(packed(step, whole=True))
+                self._answered(wire)
+        except (redis.RedisError, OSError) as error:
+            logger.debug("Not told: %r", error)
+            await self.hang_up()
 
     def _answered(self, wire: AsyncWire) -> None:
         self.pool.give(wire)
@@ -176,10 +237,7 @@ class AsyncLine:
     async def settle(self, step: Settle) -> None:
         """Goes on by itself when the task is cancelled once more."""
         late, self.silent = self.silent, None
-        task = asyncio.create_task(self._last_word(step, late))
-        _last_words.add(task)
-        task.add_done_callback(_last_words.discard)
-        await asyncio.shield(task)
+        await in_the_background(self._last_word(step, late))
 
     async def _last_word(self, step: Settle, late: AsyncWire | None) -> None:
         line = AsyncLine(self.pool)
@@ -195,7 +253,7 @@ class AsyncLine:
     async def _say(self, step: Settle) -> None:
         wire = self.silent = self.silent or await self.pool.take()
         wire.send(packed(step, whole=True))
-        await wire.last()
+        await wire.collect(1)
         self._answered(wire)
 
     async def hang_up(self) -> None:
@@ -205,4 +263,12 @@ class AsyncLine:
 
 
 # The loop itself keeps only weak references to its tasks.
-_last_words: set[asyncio.Task[None]] = set()
+_background: set[asyncio.Task[None]] = set()
+
+
+async def in_the_background(work: Coroutine[Any, Any, None]) -> None:
+    """Waits for it; a cancellation ends the waiting, not the work."""
+    task = asyncio.create_task(work)
+    _background.add(task)
+    task.add_done_callback(_background.discard)
+    await asyncio.shield(task)

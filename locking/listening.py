@@ -21,7 +21,6 @@ from django.dispatch import receiver
 from . import connections, flows, holders, names, renewal
 from .conf import conf
 from .flows import News
-from .lines import Line
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +88,7 @@ class Listener:
 
     def _converse(self) -> None:
         """Until the connection ends."""
-        connection = connections.pool(self._alias).dial()
+        connection = connections.dial(self._alias)
         try:
             self._socket = connection._sock
             self._socket.sendall(_packed("SUBSCRIBE", self.channel))
@@ -175,7 +174,7 @@ def channel(alias: str) -> str:
 
 def _decline(alias: str, token: str, holder_key: str) -> None:
     # Whatever comes of it, the claim time ends by itself.
-    Line(connections.pool(alias)).run_many([flows.declining(names.keys_of(holder_key), token)])
+    connections.line(alias).run_many([flows.declining(names.keys_of(holder_key), token)])
 
 
 @receiver(setting_changed)

@@ -23,7 +23,6 @@ from . import clock, connections, lifetimes, owners
 from .errors import LockUnavailable
 from .flows import Run, milliseconds
 from .lifetimes import Course
-from .lines import Line
 from .scripts import protocol
 
 if TYPE_CHECKING:
@@ -170,7 +169,7 @@ def _send(batch: "list[Tenure]", everyone: "list[Tenure]") -> "list[Tenure]":
     sent = clock.now()
     ahead = (other.deadline for other in everyone if other.renewed and other.deadline > sent)
     until = lifetimes.answer_by(sent, min(ahead, default=sent))
-    line = Line(connections.pool(batch[0].lock.alias))
+    line = connections.line(batch[0].lock.alias)
     replies = line.run_many([_extension(lease, until) for lease in batch])
     unanswered = []
     for lease, reply in zip(batch, replies, strict=True):

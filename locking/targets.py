@@ -1,9 +1,11 @@
 """Where the store of a cache alias is and how to connect to it, as Django's settings say."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import redis
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django_redis import get_redis_connection
 from redis import asyncio as aredis
@@ -18,14 +20,15 @@ from .sentinel import Sentinels
 TIMEOUT = 5.0
 
 ASYNC_CLASSES: dict[type, type] = {
-    redis.Connection: aredis.Connection,
     redis.SSLConnection: aredis.SSLConnection,
+    redis.Connection: aredis.Connection,
     redis.UnixDomainSocketConnection: aredis.UnixDomainSocketConnection,
 }
 # What redis-py adds for its own clients and pools.
 NOT_OURS = {
     "parser_class", "himport_registry", "event_dispatcher", "connection_pool", "retry",
     "maint_notifications_config", "maint_notifications_pool_handler",
+    "cluster_tag", "cluster_seeds",
 }  # fmt: skip
 
 
@@ -37,6 +40,8 @@ class Target:
     kwargs: dict[str, Any] = field(repr=False)
     timeout: float
     sentinels: Sentinels | None = None
+    # Of a cluster, nodes by which to find the others.
+    seeds: tuple[tuple[str, int], ...] = ()
 
     def connected(self, timeout: float) -> Any:
         """A new connection, of redis-py's kind. Raises redis.RedisError."""
@@ -70,18 +75,21 @@ def target(alias: str) -> Target:
         source = get_redis_connection(alias).connection_pool
     except NotImplementedError:
         raise ImproperlyConfigured(f"Locks need django-redis; cache {alias!r} is not.") from None
-    return _target(source)
+    return _target(source, seeds=settings.CACHES[alias].get("OPTIONS", {}).get("CLUSTER", ()))
 
 
-def _target(source: Any) -> Target:
+def _target(source: Any, *, seeds: Iterable[tuple[str, int]]) -> Target:
     given = {
         name: value for name, value in source.connection_kwargs.items() if name not in NOT_OURS
     }
     # Nothing is ever pushed on these connections, and RESP2 spares them a greeting.
     kwargs = given | {"protocol": 2}
     timeout = float(given.get("socket_timeout") or TIMEOUT)
-    if isinstance(source, SentinelConnectionPool):
-        ssl = issubclass(source.connection_class, redis.SSLConnection)
-        kind = redis.SSLConnection if ssl else redis.Connection
-        return Target(kind, kwargs, timeout, Sentinels.of(source))
-    return Target(source.connection_class, kwargs, timeout)
+    kind = _plain(source.connection_class)
+    sentinels = Sentinels.of(source) if isinstance(source, SentinelConnectionPool) else None
+    return Target(kind, kwargs, timeout, sentinels, tuple(seeds))
+
+
+def _plain(kind: type) -> type:
+    """Some know where to connect to by themselves; here that is found out before."""
+    return next((plain for plain in ASYNC_CLASSES if issubclass(kind, plain)), kind)

@@ -47,11 +47,11 @@ class Wire:
             raise
         self.owed += calls
 
-    def last(self, until: float | None) -> Any:
-        """The reply to the last call, by then or within the usual time."""
-        while self.owed > 1:
+    def collect(self, count: int, until: float | None, *, leave: int = 0) -> list[Any]:
+        """The last ``count`` replies before those left, by then or within the usual time."""
+        while self.owed > count + leave:
             self.next(until)
-        return self.next(until)
+        return [self.next(until) for _ in range(count)]
 
     def next(self, until: float | None) -> Any:
         while (reply := self._reader.gets(False)) is NOTHING:
@@ -86,10 +86,10 @@ class AsyncWire:
         self._writer.write(packed)
         self.owed += calls
 
-    async def last(self) -> Any:
-        while self.owed > 1:
+    async def collect(self, count: int) -> list[Any]:
+        while self.owed > count:
             await self.next()
-        return await self.next()
+        return [await self.next() for _ in range(count)]
 
     async def next(self) -> Any:
         while (reply := self._reader.gets(False)) is NOTHING:

@@ -171,6 +171,54 @@ def _sees_all(state: dict[str, object]) -> bool:
     return (state["num-slaves"], state["num-other-sentinels"]) == (1, 2)
 
 
+class Cluster:
+    """Three primaries, each with a third of the slots, and a replica of the first."""
+
+    def __init__(self) -> None:
+        self.primaries = [self._node() for _ in range(3)]
+        self.replica = self._node()
+        first = self.primaries[0]
+        for number, node in enumerate(self.primaries):
+            node.ask("CLUSTER", "SET-CONFIG-EPOCH", str(number + 1))
+            shares = 0, 5461, 10923, 16384
+            node.ask("CLUSTER", "ADDSLOTSRANGE", str(shares[number]), str(shares[number + 1] - 1))
+        for node in (*self.primaries[1:], self.replica):
+            node.ask("CLUSTER", "MEET", "127.0.0.1", str(first.port))
+        wait_until(lambda: all(node.knows(4) for node in self.nodes))
+        self.replica.ask("CLUSTER", "REPLICATE", first.number)
+        wait_until(lambda: b"slave" in first.ask("CLUSTER", "NODES"))
+        wait_until(lambda: all(node.agrees for node in self.nodes))
+        wait_until(lambda: b"connected_slaves:1" in first.ask("INFO", "replication"))
+        self.url = "redis+cluster://" + ",".join(node.address for node in self.primaries[:2])
+
+    def _node(self) -> "ClusterNode":
+        return ClusterNode(
+            "--cluster-enabled", "yes", "--cluster-node-timeout", "1000",
+            "--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0",
+        )  # fmt: skip
+
+    @property
+    def nodes(self) -> "list[ClusterNode]":
+        return [*self.primaries, self.replica]
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            node.stop()
+
+
+class ClusterNode(PortValkey):
+    @property
+    def number(self) -> str:
+        return self.ask("CLUSTER", "MYID").decode()
+
+    def knows(self, count: int) -> bool:
+        return b"cluster_known_nodes:%d" % count in self.ask("CLUSTER", "INFO")
+
+    @property
+    def agrees(self) -> bool:
+        return b"cluster_state:ok" in self.ask("CLUSTER", "INFO")
+
+
 def valkey_url() -> str:
     """This process's Valkey, started at first use; xdist workers do not share one."""
     variable = f"TEST_REDIS_URL_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"

@@ -14,7 +14,7 @@ import redis
 from django.core.signals import setting_changed
 from django_redis import get_redis_connection
 
-from locking import LockBusy, connections, drivers, lock
+from locking import LockBusy, drivers, lock, pools
 
 KEYS = ["lock:{n}:l", "lock:{n}:q", "lock:{n}:w"]
 
@@ -250,7 +250,7 @@ def test_cancellations_cost_the_loop_no_connection(late):
             await lease.arelease()
         callers = [row for row in store().client_list() if row["cmd"].startswith("eval")]
         # Besides those of the loop one of the thread that listens and one of the thread that renews.
-        assert len(callers) <= connections.ASYNC_CONNECTIONS + 2
+        assert len(callers) <= pools.ASYNC_CONNECTIONS + 2
 
     asyncio.run(main())
 

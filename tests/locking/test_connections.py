@@ -60,10 +60,10 @@ def test_a_forked_child_works_and_leaves_its_parents_connections_alone(store):
 
 
 def test_a_forked_child_does_not_keep_its_parents_connections_open(store):
-    with_pool = connections.pool("locks")
+    with_pool = connections.store("locks")
     wire = with_pool.take(1.0)
     wire.send(b"*2\r\n$6\r\nCLIENT\r\n$2\r\nID\r\n")
-    number = str(wire.last(None))
+    number = str(wire.collect(1, None)[0])
     born, done = os.pipe(), os.pipe()
 
     def stay() -> None:
@@ -230,7 +230,7 @@ def test_a_reply_in_many_pieces_is_one_reply():
         target=lambda: [theirs.sendall(reply[i : i + 1]) for i in range(len(reply))]
     )
     thread.start()
-    assert wire.last(None) == [1, b"hello"]
+    assert wire.collect(1, None)[0] == [1, b"hello"]
     thread.join()
     wire.close()
     theirs.close()

@@ -208,7 +208,7 @@ def test_a_server_that_restarted_is_found_again_although_many_connections_died(
     own_valkey, use: Use
 ):
     use(own_valkey.url)
-    pool = connections.pool("locks")
+    pool = connections.store("locks")
     for connection in [pool.take(1.0) for _ in range(3)]:
         pool.give(connection)
     own_valkey.restart()

@@ -23,7 +23,7 @@ def extensions(leases: list[Lease], until: float | None = None) -> list[Run]:
 
 
 def line() -> Line:
-    return Line(connections.pool("locks"))
+    return connections.line("locks")
 
 
 def test_many_scripts_go_out_at_once_and_each_gets_its_own_reply(store):

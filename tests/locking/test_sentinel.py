@@ -1,16 +1,15 @@
 """A primary dies, or is replaced, and Sentinel knows the next one."""
 
-import asyncio
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 
 import pytest
 import redis
 
-from locking import Lease, LockUnavailable, connections, lock
+from locking import LockUnavailable, connections
 from tests.locking.conftest import Use
+from tests.locking.grants import after_promotion, in_both_colours
 from tests.servers import Watched
 
 
@@ -20,35 +19,6 @@ def watched(use: Use) -> Iterator[Watched]:
     use(servers.url)
     yield servers
     servers.stop()
-
-
-def once() -> Lease:
-    lease = lock("n", wait=1).acquire()
-    lease.release()
-    return lease
-
-
-async def aonce() -> Lease:
-    lease = await lock("n", wait=1).aacquire()
-    await lease.arelease()
-    return lease
-
-
-@contextmanager
-def in_both_colours() -> Iterator[list[Callable[[], Lease]]]:
-    """Functions that acquire and release a lock, the second always from the same loop."""
-    with asyncio.Runner() as runner:
-        yield [once, lambda: runner.run(aonce())]
-
-
-def after_promotion(grant: Callable[[], Lease]) -> Lease:
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            return grant()
-        except LockUnavailable:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
 
 
 @pytest.mark.race
@@ -91,7 +61,7 @@ def test_a_silent_sentinel_is_passed_over_and_without_any_the_store_is_unavailab
     for process in watched.watchers:
         process.kill()
         process.wait()
-    connections._pools.clear()
+    connections._stores.clear()
     with in_both_colours() as grants:
         for grant in grants:
             with pytest.raises(LockUnavailable):

@@ -1,0 +1,24 @@
+"""What the index of held locks, which in a cluster has a node of its own, should be told.
+
+At best effort: a note that gets lost is made again when the lease is renewed, or outdated when it
+would have ended.
+"""
+
+from typing import Any
+
+from . import scripts
+from .flows import Run
+from .routing import slot
+
+
+def note(run: Run, reply: Any) -> Run | None:
+    """The script that brings the index up to date after this one."""
+    holder, index = run.keys[0], run.keys[-1]
+    if slot(holder) == slot(index):
+        return None
+    match run.script.name, reply:
+        case ("acquire", [1, *_]) | ("extend", 1):
+            return Run(scripts.NOTE, (index,), (holder, run.args[1]))
+        case "release" | "force", [1, *_]:
+            return Run(scripts.NOTE, (index,), (holder, 0))
+    return None
