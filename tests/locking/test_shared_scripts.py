@@ -228,6 +228,18 @@ def test_a_waiter_who_has_not_asked_for_long_is_skipped(shares, news):
 
 
 @pytest.mark.race
+@pytest.mark.parametrize("share", [READ, WRITE], ids=["read", "write"])
+def test_the_first_in_line_takes_room_that_expiry_made_without_news(shares, store, news, share):
+    shares.take(WRITE, lease=20)
+    first = shares.join(share)
+    time.sleep(0.03)
+    assert shares.ask(share, first, enrol=1)[0] == 1
+    assert store.hget(GRANTS, first).split()[4] == b"held"
+    assert int(store.hget(MEMORY, "n")) == 2
+    assert news() is None
+
+
+@pytest.mark.race
 @pytest.mark.parametrize("who", ["asks", "extends", "releases", "abandons"])
 def test_room_that_expiry_made_is_handed_out_by_whoever_calls(shares, news, who):
     staying = shares.take(permit(2))
