@@ -61,6 +61,8 @@ def _database(home: Path) -> str:
 
 
 def summary(plan: "Plan", report: "Report") -> str:
+    from .checker import undisturbed_waiters
+
     operations, faults = report.history.operations, report.faults
     outcomes = report.outcomes
     writes = report.writes
@@ -68,7 +70,8 @@ def summary(plan: "Plan", report: "Report") -> str:
         f"{plan.processes} processes, {plan.names} locks, {report.seconds:.0f} s of faults, "
         f"seed {plan.seed}\n"
         f"grants {report.grants} ({report.grants / report.seconds:.0f}/s), "
-        f"waited in line {sum(wish.queued is not None for wish in operations)}, "
+        f"waited in line {sum(wish.queued is not None for wish in operations)} "
+        f"({undisturbed_waiters(report.history)} of them undisturbed), "
         f"busy {outcomes['busy']}, unavailable {outcomes['unavailable']}, "
         f"lost {outcomes['lost']}, cancelled {outcomes['cancelled']}\n"
         f"kills {faults['kill']}, stops {faults['stop']}, flushes {faults['flush']}, "

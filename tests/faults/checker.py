@@ -33,6 +33,8 @@ from .journal import Record
 SECOND = 1_000_000_000
 # How long after a fault its traces (broken listeners, lost places in line) may last.
 AFTERMATH = 2 * SECOND
+# Scripts that the store forgot are sent again, and nobody loses a place in line.
+HARMLESS = "scripts"
 # A waiter's last moments, in which it may already have left the line.
 GOODBYE = SECOND // 2
 # What a call may cost beyond its own patience on a busy machine.
@@ -168,7 +170,21 @@ def _passed_over(history: History, name: str, holds: Sequence[Hold]) -> Iterator
 
 def undisturbed(history: History, waiter: Operation, until: int) -> bool:
     since = waiter.asked - AFTERMATH
-    return not any(fault.touches(waiter.process, since, until) for fault in history.faults)
+    return not any(
+        fault.touches(waiter.process, since, until) and fault.kind != HARMLESS
+        for fault in history.faults
+    )
+
+
+def undisturbed_waiters(history: History) -> int:
+    """How many the rule on order could judge by."""
+    return sum(
+        wish.fair
+        and wish.queued is not None
+        and wish.granted is not None
+        and undisturbed(history, wish, wish.granted)
+        for wish in history.operations
+    )
 
 
 def overtime(history: History) -> Iterator[Violation]:

@@ -347,6 +347,9 @@ def fault(at: float, kind: str, target: str) -> str:
             fault(7.0, "flush", "-") + LINE.format(10.2, 1, GRANTED), ["order"], id="long after it"
         ),
         pytest.param(
+            fault(10.2, "scripts", "-") + LINE.format(10.2, 1, GRANTED), ["order"], id="no excuse"
+        ),
+        pytest.param(
             fault(10.2, "stop", "p2") + LINE.format(10.2, 1, GRANTED), ["order"], id="not its fault"
         ),
     ],
