@@ -403,6 +403,15 @@ def test_everything_kept_expires(shares, store, news):
     assert store.pttl(MEMORY) > 0
 
 
+def test_the_shortest_does_not_cut_short_what_others_need(shares, store, news):
+    shares.take(READ, lease=30_000)
+    shares.take(READ, lease=100)
+    shares.join(WRITE, life=15_000)
+    shares.join(WRITE, enrol=2, life=100)
+    assert all(store.pttl(key) > 29_000 for key in (HOLDERS, GRANTS))
+    assert all(store.pttl(key) > 14_000 for key in (QUEUE, RECORDS))
+
+
 def test_a_full_server_still_takes_shares_back(own_valkey):
     store = redis.Redis(unix_socket_path=str(own_valkey.socket))
     shares = Shares(store)
