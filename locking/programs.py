@@ -15,7 +15,7 @@ from .leases import Lease
 from .locks import Lock
 
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-# Seconds between looks at the lease, and from TERM to KILL.
+# Seconds between looks at the lease, and from TERM to KILL when it is lost.
 LOOK, GRACE = 0.1, 5.0
 PR_SET_PDEATHSIG = 1
 
@@ -24,11 +24,12 @@ class Program:
     """The program is its own process group, so that signals reach all that it started.
 
     Signals sent to this process go on to the program. Before it has begun they end the wait for
-    the lock.
+    the lock. When the lease is lost the program has ``grace`` seconds to end.
     """
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], *, grace: float = GRACE) -> None:
         self.command = command
+        self.grace = grace
         self._process: subprocess.Popen[bytes] | None = None
         self._begun = False
         self._pending: int | None = None
@@ -83,7 +84,7 @@ class Program:
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         _send(process, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE)
+            process.wait(self.grace)
         # Also what is left of a group whose first process has ended.
         _send(process, signal.SIGKILL)
         process.wait()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from locking import control, lock, semaphore
+from locking import control, lock, names, scripts, semaphore
 from locking.models import ForcedRelease
 from locking.names import Kind
 from tests.locking.conftest import Use
@@ -191,36 +192,44 @@ def test_a_program_is_told_from_its_wrapper(start: Start):
     assert out == "words --lease --json\n"
 
 
-def test_a_busy_lock_is_75(start: Start):
+def test_a_busy_lock_is_75():
     with lock("nightly"):
-        process = start("nightly", "--wait", "0", "--", "true")
-        _, err = process.communicate(timeout=30)
-    assert process.returncode == 75
-    assert "held by another" in err
+        assert "held by another" in fails(75, "run", "nightly", "--wait", "0", "--", "true")
+
+
+def test_a_full_line_is_75_too(settings):
+    settings.LOCKING = {**settings.LOCKING, "QUEUE_LIMIT": 0}
+    with lock("nightly"):
+        assert "Too many wait" in fails(75, "run", "nightly", "--", "true")
 
 
 @pytest.mark.parametrize(("program", "code"), [("/no/such", 127), ("/", 126)])
-def test_a_program_that_cannot_be_run_leaves_no_lock(start: Start, program: str, code: int):
-    process = start("nightly", "--", program)
-    process.communicate(timeout=30)
-    assert process.returncode == code
+def test_a_program_that_cannot_be_run_leaves_no_lock(program: str, code: int):
+    fails(code, "run", "nightly", "--", program)
     assert not held("nightly")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signals_go_on_to_the_program(start: Start, number: signal.Signals):
-    script = f"trap 'exit 9' {number.value}; echo ready; while :; do sleep 0.05; done"
-    process = start("nightly", "--", "sh", "-c", script)
-    assert process.stdout and process.stdout.readline() == "ready\n"
-    process.send_signal(number)
-    assert process.wait(10) == 9
-    assert not held("nightly")
+@pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137)])
+def test_the_programs_own_code_is_passed_on(script: str, code: int):
+    with pytest.raises(SystemExit) as left:
+        locks("run", "nightly", "--lease", "1m", "--wait", "0", "--", "sh", "-c", script)
+    assert left.value.code == code
 
 
-def test_a_program_that_a_signal_ends_is_told_as_shells_do(start: Start):
-    process = start("nightly", "--", "sh", "-c", "kill -KILL $$")
-    process.communicate(timeout=30)
-    assert process.returncode == 128 + signal.SIGKILL
+def test_a_lost_lock_is_70(store):
+    script = "for i in $(seq 300); do sleep 0.05; done"
+    with ThreadPoolExecutor(1) as pool:
+        taker = pool.submit(take_away, store, "nightly")
+        fails(70, "run", "nightly", "--", "sh", "-c", script)
+        taker.result()
+
+
+def take_away(store, name: str) -> None:
+    until(lambda: held(name))
+    time.sleep(0.2)
+    fence = control.detail(name).holder.fence
+    keys = names.keys("lock", name)
+    assert store.eval(scripts.FORCE.source, len(keys), *keys, fence, "0" * 32)[0] == 1
 
 
 def test_a_signal_ends_the_wait_for_the_lock(start: Start):
@@ -234,37 +243,9 @@ def test_a_signal_ends_the_wait_for_the_lock(start: Start):
 
 
 @pytest.mark.race
-def test_a_lease_is_renewed_for_as_long_as_the_program_runs(start: Start):
-    process = start("nightly", "--lease", "1s", "--", "sh", "-c", "sleep 2.5; exit 3")
-    until(lambda: held("nightly"))
-    until_then = time.monotonic() + 2.2
-    while time.monotonic() < until_then:
-        assert lock("nightly").try_acquire() is None
-        time.sleep(0.02)
-    process.communicate(timeout=10)
-    assert process.returncode == 3
-
-
-@pytest.mark.race
-def test_a_program_ends_with_its_lease(start: Start, db: None, tmp_path: Path):
-    """And all that it started, and what will not hear TERM."""
-    beat = tmp_path / "beat"
-    script = f"trap '' TERM; while :; do touch {beat}; sleep 0.05; done"
-    process = start("nightly", "--", "sh", "-c", f"sh -c \"{script}\" & trap '' TERM; wait; wait")
-    until(beat.exists)
-    fence = control.detail("nightly").holder.fence  # type: ignore[union-attr]
-    control.force_release("nightly", fence=fence, actor="ada", reason="it hangs")
-    process.communicate(timeout=20)
-    assert process.returncode == 70
-    beat.unlink(missing_ok=True)
-    time.sleep(0.3)
-    assert not beat.exists()
-
-
-@pytest.mark.race
 def test_a_program_does_not_outlive_who_renews_its_lease(start: Start, tmp_path: Path):
     beat = tmp_path / "beat"
-    script = f"while :; do touch {beat}; sleep 0.05; done"
+    script = f"for i in $(seq 300); do touch {beat}; sleep 0.05; done"
     process = start("nightly", "--", "sh", "-c", script)
     until(beat.exists)
     os.kill(process.pid, signal.SIGKILL)
