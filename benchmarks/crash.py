@@ -13,7 +13,7 @@ NAME = "crash"
 LEASE = 0.5
 
 
-def measure(*, rounds: int = 8) -> list[Row]:
+def measure(*, rounds: int = 6) -> list[Row]:
     with workers(1) as [waiter]:
         expiries = [_after_holder(waiter) for _ in range(rounds)]
         releases = [_after_head(waiter) for _ in range(rounds)]

@@ -39,7 +39,7 @@ def measure(
     *,
     processes: int = 6,
     rounds: int = 5,
-    seconds: float = 1.5,
+    seconds: float = 1.2,
 ) -> list[Row]:
     libraries = (OURS, rival, *others)
     with workers(processes) as team:

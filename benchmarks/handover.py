@@ -21,7 +21,7 @@ def measure(
     rival: str = PYTHON_REDIS_LOCK,
     others: Sequence[str] = (REDIS_PY,),
     *,
-    rounds: int = 200,
+    rounds: int = 160,
     block: int = 20,
 ) -> list[Row]:
     """``block``: so many hand-overs in a row have one median."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 from statistics import median, quantiles
 from typing import TypeVar
 
@@ -18,15 +19,19 @@ class Spread:
 
 
 def interleave(trials: Mapping[str, Callable[[], T]], *, rounds: int) -> dict[str, list[T]]:
-    """What each trial returned in each round. A round before them warms up; who begins changes."""
-    order = list(trials)
+    """What each trial returned in each round; a round before them warms up.
+
+    Their order is drawn for each round, because a trial leaves caches as the next one likes them,
+    or not.
+    """
+    order, draw = list(trials), Random(0)
     results: dict[str, list[T]] = {name: [] for name in order}
     for turn in range(rounds + 1):
+        draw.shuffle(order)
         for name in order:
             result = trials[name]()
             if turn:
                 results[name].append(result)
-        order.append(order.pop(0))
     return results
 
 

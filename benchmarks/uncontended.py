@@ -38,8 +38,8 @@ return 0
 def measure(
     peers: Sequence[str] = (REDIS_PY, PYTHON_REDIS_LOCK, POTTERY),
     *,
-    rounds: int = 100,
-    cycles: int = 40,
+    rounds: int = 200,
+    cycles: int = 20,
 ) -> list[Row]:
     return [*_sync(peers, rounds, cycles), _async(rounds, cycles)]
 

@@ -3,12 +3,14 @@ import pytest
 from benchmarks.rounds import Spread, interleave, percentile, ratio, spread
 
 
-def test_contenders_take_turns_and_each_begins_once_in_a_while() -> None:
+def test_each_takes_part_once_in_a_round_and_they_change_places() -> None:
     took_part: list[str] = []
     trials = {name: lambda name=name: took_part.append(name) or 1.0 for name in "abc"}
-    results = interleave(trials, rounds=2)
-    assert "".join(took_part) == "abcbcacab"
-    assert results == {"a": [1.0, 1.0], "b": [1.0, 1.0], "c": [1.0, 1.0]}
+    results = interleave(trials, rounds=9)
+    rounds = ["".join(took_part[start : start + 3]) for start in range(0, 30, 3)]
+    assert {"".join(sorted(turn)) for turn in rounds} == {"abc"}
+    assert len(set(rounds)) > 3
+    assert results == {name: [1.0] * 9 for name in "abc"}
 
 
 def test_the_first_round_is_not_counted() -> None:
