@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locking import LockInvalid
-from locking.names import canonical, from_key, keys
+from locking.names import Kind, canonical, from_key, keys, keys_of, kind, share_keys
 
 
 def tag(name: str) -> str:
@@ -58,3 +58,14 @@ def test_a_name_can_be_read_back_from_its_key(name):
 def test_what_cannot_be_a_name_is_refused(name, reason):
     with pytest.raises(LockInvalid, match=reason):
         canonical(name)
+
+
+@pytest.mark.parametrize("shared", [Kind.RW, Kind.SEMAPHORE])
+@pytest.mark.parametrize("name", ["n", "a}:rw:h", "rw:", "käse"])
+def test_each_kind_has_keys_of_its_own_in_the_same_slot(name, shared):
+    own, plain = share_keys("lock", shared, name), keys("lock", name)
+    assert {*own} & {*plain} == {"lock:idx"}
+    assert {key.partition("}")[0] for key in (*own[:-1], *plain[:-1])} == {plain[0][:-3]}
+    assert [kind(own[0]), kind(plain[0])] == [shared, Kind.LOCK]
+    assert [from_key("lock", found[0]) for found in (own, plain)] == [name, name]
+    assert [keys_of(found[0]) for found in (own, plain)] == [own[:-1], plain[:-1]]
