@@ -65,8 +65,10 @@ def calls(step: Run, *, asking: bool) -> list[bytes]:
     return [ASKING, call] if asking else [call]
 
 
-def _first_error(replies: list[Any]) -> redis.RedisError | None:
-    return next((reply for reply in replies if isinstance(reply, redis.RedisError)), None)
+def _raise_first(replies: list[Any]) -> None:
+    for reply in replies:
+        if isinstance(reply, redis.RedisError):
+            raise reply
 
 
 def _reply_or_failure(reply: Any) -> Any:
@@ -89,8 +91,7 @@ class Line:
     def _exchange(self, calls: list[bytes], until: float | None) -> list[Any]:
         try:
             replies = self._ask(calls, self._impatience(until))
-            if error := _first_error(replies):
-                raise error
+            _raise_first(replies)
         except (redis.RedisError, OSError) as error:
             raise self._failure(error) from error
         return replies
@@ -126,8 +127,9 @@ class Line:
         return self.silent
 
     def _answered(self, wire: Wire) -> None:
-        self.pool.give(wire)
+        # In this order: who takes it from the pool must be its only user, whatever interrupts.
         self.silent = None
+        self.pool.give(wire)
 
     def _failure(self, error: Exception) -> LockUnavailable:
         failure = translated(error)
@@ -164,12 +166,15 @@ class Line:
     def settle(self, step: Settle) -> None:
         until = clock.now() + step.patience
         try:
-            wire = self.silent or self._take(until)
+            wire = self._still_open() or self._take(until)
             wire.send(packed(step, whole=True))
             wire.collect(1, until)
             self._answered(wire)
         except (redis.RedisError, OSError) as error:
             logger.debug("No reply to a last word: %r", error)
+
+    def _still_open(self) -> Wire | None:
+        return self.silent if self.silent and self.silent.is_open else None
 
     def hang_up(self) -> None:
         if self.silent:
@@ -197,8 +202,7 @@ class AsyncLine:
         try:
             async with asyncio.timeout(left), self.pool.slots:
                 replies = await self._ask(calls)
-            if error := _first_error(replies):
-                raise error
+            _raise_first(replies)
         except (redis.RedisError, OSError) as error:
             raise await self._failure(error) from error
         return replies
@@ -224,8 +228,8 @@ class AsyncLine:
             await self.hang_up()
 
     def _answered(self, wire: AsyncWire) -> None:
-        self.pool.give(wire)
         self.silent = None
+        self.pool.give(wire)
 
     async def _failure(self, error: Exception) -> LockUnavailable:
         failure = translated(error)

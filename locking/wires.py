@@ -39,13 +39,14 @@ class Wire:
         self.owed = 0
 
     def send(self, packed: bytes, calls: int = 1) -> None:
+        # Counted first: an interrupt must not leave a reply behind that nobody expects.
+        self.owed += calls
         try:
             self._socket.sendall(packed)
-        except OSError:
+        except BaseException:
             # Half a command may be out.
             self.close()
             raise
-        self.owed += calls
 
     def collect(self, count: int, until: float | None, *, leave: int = 0) -> list[Any]:
         """The last ``count`` replies before those left, by then or within the usual time."""
@@ -69,6 +70,10 @@ class Wire:
             self._socket.settimeout(patience)
             self._patience = patience
 
+    @property
+    def is_open(self) -> bool:
+        return bool(self._connection.is_connected)
+
     def close(self) -> None:
         self._connection.disconnect()
 
@@ -83,8 +88,8 @@ class AsyncWire:
         self.owed = 0
 
     def send(self, packed: bytes, calls: int = 1) -> None:
-        self._writer.write(packed)
         self.owed += calls
+        self._writer.write(packed)
 
     async def collect(self, count: int) -> list[Any]:
         while self.owed > count:
