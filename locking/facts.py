@@ -46,7 +46,9 @@ class Facts:
 
 
 def gather() -> Facts:
-    """Raises RedisError when the store is out of reach."""
+    """Of a cluster, that of the node where the cache's own keys are. Raises RedisError when the
+    store is out of reach.
+    """
     alias = conf().cache
     client = get_redis_connection(alias)
     client.ping()
@@ -80,13 +82,13 @@ def _sharing(alias: str) -> Iterator[str]:
             yield other
 
 
-def _place(cache: Mapping[str, Any]) -> tuple[object, ...]:
-    """Server and database, which ``clear()`` empties."""
+def _place(cache: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Server and database, which ``clear()`` empties, and what else tells caches apart."""
     location = cache["LOCATION"]
     first = location.split(",")[0] if isinstance(location, str) else location[0]
     found = parse_url(first)  # type: ignore[no-untyped-call]
-    port = found.get("port", 6379)
-    return found.get("host"), port, found.get("path"), found.get("db", 0)
+    told = {name: found[name] for name in found if name not in ("username", "password")}
+    return {"port": 6379, "db": 0} | told
 
 
 def _offset(client: Any) -> float:

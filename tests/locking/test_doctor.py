@@ -1,4 +1,3 @@
-
 import pytest
 import redis
 from django.test import override_settings
@@ -8,7 +7,7 @@ from locking.doctor import Level, examine, judged
 from locking.facts import Facts, gather
 from tests.locking.conftest import Use
 from tests.product import free_port
-from tests.servers import Valkey, scratch
+from tests.servers import Cluster, Valkey, scratch
 
 GOOD = Facts(
     info={
@@ -151,3 +150,13 @@ def test_over_tcp_the_port_that_answers_is_the_one_asked_for(use: Use):
     use(f"redis://127.0.0.1:{port}")
     assert gather().ports == (port, port)
     server.stop()
+
+
+def test_a_cluster_keeps_locks_beside_other_caches(use: Use):
+    """Its only database is shared, and clearing a cache spares what others keep in it."""
+    cluster = Cluster()
+    use(cluster.url)
+    found = {one.id[-3:]: one.level for one in examine()}
+    cluster.stop()
+    assert Level.ERROR not in found.values()
+    assert found["005"] is found["009"] is found["012"] is Level.OK

@@ -27,6 +27,7 @@ from locking.models import ForcedRelease, Outcome
 from locking.names import Kind, keys
 from tests.locking.conftest import Use
 from tests.locking.proxy import Fault, Proxy
+from tests.servers import Cluster, wait_until
 
 WHO = {"actor": "operator", "reason": "it hangs"}
 ME = "0" * 32
@@ -282,6 +283,24 @@ def test_of_force_release_and_expiry_at_once_each_lease_ends_in_one_way(transact
     assert {one[1:] for one in ended} <= {("forced", "too late"), ("too late", "too late")}
     assert all(one[0] == "lost" for one in ended if "forced" in one)
     assert ForcedRelease.objects.filter(outcome=Outcome.PENDING).count() == 0
+
+
+def test_in_a_cluster_the_next_in_line_gets_it_too(use: Use, transactional_db):
+    cluster = Cluster()
+    use(cluster.url)
+    lease = lock("render").acquire()
+    with ThreadPoolExecutor(1) as pool:
+        waiter = pool.submit(lambda: lock("render", wait=10).acquire())
+        wait_until(lambda: control.detail("render").waiting == 1)
+        control.force_release("render", fence=lease.fence, **WHO)
+        after = waiter.result(timeout=5)
+    assert after.fence > lease.fence
+    wait_until(lambda: [row.name for row in control.held().rows] == ["render"])
+    permits = [semaphore("pool", 2).acquire() for _ in range(2)]
+    control.force_release("pool", kind=Kind.SEMAPHORE, fence=permits[0].fence, **WHO)
+    (row,) = (row for row in control.held().rows if row.name == "pool")
+    assert [hold.holder.fence for hold in row.holds] == [permits[1].fence]
+    cluster.stop()
 
 
 @pytest.mark.race
