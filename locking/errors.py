@@ -2,8 +2,7 @@
 
 LockError
 ├── LockInvalid      the caller asked for something that cannot be (also ValueError)
-├── LockInAtomic     asked for inside a transaction, which would end after it (also Django's
-│                    TransactionManagementError)
+├── LockInAtomic     asked for inside a transaction, which would end after it
 ├── LockBusy         held by another for longer than the caller would wait (also TimeoutError)
 ├── LockQueueFull    as many wait for it as may (store-side limit)
 ├── LockDeadlock     to wait on would be to wait for oneself: this waiter gave way
@@ -17,8 +16,6 @@ LockError
 """
 
 from collections.abc import Sequence
-
-from django.db.transaction import TransactionManagementError
 
 from .holders import Holder
 
@@ -50,7 +47,7 @@ class LockInvalid(LockError, ValueError):
         return self.reason
 
 
-class LockInAtomic(LockError, TransactionManagementError):
+class LockInAtomic(LockError):
     """``using`` is the alias of the database on which the transaction is open."""
 
     message = (

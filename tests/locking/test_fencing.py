@@ -9,9 +9,8 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.db import connection, transaction
-from django.db.transaction import TransactionManagementError
 
-from locking import LockBusy, StaleFence, lock, locked_atomic
+from locking import LockBusy, LockInAtomic, StaleFence, lock, locked_atomic
 from locking.fencing import claim
 from locking.models import Fence
 from tests.locking.rows import Job, Owner
@@ -168,7 +167,7 @@ def test_committed_work_stands_although_the_lease_ended_before(store, jobs, capl
 
 
 def test_inside_a_transaction_it_is_an_error_and_locks_nothing(transactional_db, store):
-    with transaction.atomic(), pytest.raises(TransactionManagementError), locked_atomic("n"):
+    with transaction.atomic(), pytest.raises(LockInAtomic), locked_atomic("n"):
         pytest.fail("the block ran")
     assert not store.exists(HOLDER)
 
