@@ -64,6 +64,7 @@ class ClusterLine:
         self._nodes = nodes
         self._routes = nodes.routes
         self._line: Line | None = None
+        self._node: Node | None = None
 
     def run(self, step: Run) -> Any:
         reply = self._drive(routed(step, self._routes, random.shuffle))
@@ -95,13 +96,18 @@ class ClusterLine:
         return reply
 
     def settle(self, step: Settle) -> None:
-        if self._line and self._line.silent:
+        if self._line and self._is_behind(step):
             return self._line.settle(within_slot(step))
         last = Run(step.script, step.keys, step.args, clock.now() + step.patience, whole=True)
         try:
             self._drive(routed(last, self._routes, random.shuffle))
         except LockUnavailable as error:
             logger.debug("No reply to a last word: %r", error)
+
+    def _is_behind(self, step: Settle) -> bool:
+        """Whether an unanswered call is on its way to the same node: a walk visits others too."""
+        silent = self._line and self._line.silent
+        return silent is not None and self._node == self._routes.owner(slot(step.keys[0]))
 
     def hang_up(self) -> None:
         if self._line:
@@ -124,6 +130,7 @@ class ClusterLine:
         match step:
             case At():
                 self.hang_up()
+                self._node = step.node
                 self._line = Line(self._nodes.pool(step.node))
                 return self._line.run(step.run, asking=step.asking)
             case Survey():
@@ -145,6 +152,7 @@ class AsyncClusterLine:
         self._nodes = nodes
         self._routes = nodes.routes
         self._line: AsyncLine | None = None
+        self._node: Node | None = None
 
     async def run(self, step: Run) -> Any:
         reply = await self._drive(routed(step, self._routes, random.shuffle))
@@ -155,7 +163,7 @@ class AsyncClusterLine:
         return reply
 
     async def settle(self, step: Settle) -> None:
-        if self._line and self._line.silent:
+        if self._line and self._is_behind(step):
             return await self._line.settle(within_slot(step))
         last = Run(step.script, step.keys, step.args, clock.now() + step.patience, whole=True)
         return await in_the_background(self._last_word(last))
@@ -168,6 +176,11 @@ class AsyncClusterLine:
             logger.debug("No reply to a last word: %r", error)
         finally:
             await line.hang_up()
+
+    def _is_behind(self, step: Settle) -> bool:
+        """Whether an unanswered call is on its way to the same node: a walk visits others too."""
+        silent = self._line and self._line.silent
+        return silent is not None and self._node == self._routes.owner(slot(step.keys[0]))
 
     async def hang_up(self) -> None:
         if self._line:
@@ -190,6 +203,7 @@ class AsyncClusterLine:
         match step:
             case At():
                 await self.hang_up()
+                self._node = step.node
                 self._line = AsyncLine(self._nodes.pool(step.node))
                 return await self._line.run(step.run, asking=step.asking)
             case Survey():
