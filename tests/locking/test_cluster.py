@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from locking import LockBusy, LockUnavailable, connections, control, lock, scripts
+from locking import LockBusy, LockDeadlock, LockUnavailable, connections, control, lock, scripts
 from locking.flows import Run
 from locking.names import keys
 from locking.routing import slot
@@ -203,3 +203,22 @@ def test_a_cluster_that_is_gone_is_unavailable(use: Use):
         for grant in grants:
             with pytest.raises(LockUnavailable):
                 grant()
+
+
+@pytest.mark.race
+def test_a_deadlock_over_two_nodes_has_one_victim(cluster: Cluster):
+    async def both(first: str, second: str) -> str:
+        async with lock(first):
+            await asyncio.sleep(0.1)
+            try:
+                async with lock(second):
+                    return "got"
+            except LockDeadlock:
+                return "victim"
+
+    async def main() -> list[str]:
+        here, there = first_on(0), first_on(1)
+        return await asyncio.gather(both(here, there), both(there, here))
+
+    assert sorted(asyncio.run(main())) == ["got", "victim"]
+    assert not any(node.ask("KEYS", "lock:wf:*") for node in cluster.primaries)
