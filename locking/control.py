@@ -115,7 +115,7 @@ def _by_pattern(rows: list[LockStatus]) -> Iterator[PatternOverview]:
 def probe() -> None:
     """Acquire and release a lock of its own."""
     try:
-        with lock(PROBE, lease=1, wait=0):
+        with lock(PROBE, lease=1, wait=0, renew=False, in_atomic=True):
             pass
     except LockBusy:
         # Another prober holds it, so the store grants locks.

@@ -41,15 +41,16 @@ class Seats:
         self._mutex = Mutex()
 
     @contextmanager
-    def seat(self, *, of: int) -> Iterator[bool]:
+    def taken(self, wait: float, *, of: int) -> Iterator[float]:
+        """For how long the caller may wait: not at all when no seat is left."""
         with self._mutex:
-            found = self._taken < of
-            self._taken += found
+            seated = wait > 0 and self._taken < of
+            self._taken += seated
         try:
-            yield found
+            yield wait if seated else 0.0
         finally:
             with self._mutex:
-                self._taken -= found
+                self._taken -= seated
 
 
 seats = Seats()
@@ -69,8 +70,11 @@ def acquire(
 ) -> RemoteLease:
     """Raises LockBusy; at once when too many callers of this process wait already."""
     length = seconds(lease)
-    with seats.seat(of=conf().http_waiters) as seated:
-        wanted = lock(named(name), lease=length, wait=wait if seated else 0, renew=False, meta=meta)
+    with seats.taken(wait, of=conf().http_waiters) as patience:
+        # The caller has no part in a transaction that may be open here.
+        wanted = lock(
+            named(name), lease=length, wait=patience, renew=False, meta=meta, in_atomic=True
+        )
         got = wanted.acquire()
     return RemoteLease(
         name=got.name,

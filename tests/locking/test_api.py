@@ -265,6 +265,17 @@ def test_a_store_that_is_down_is_not_a_busy_lock(
         assert response.headers["Retry-After"] == "1"
 
 
+def test_a_record_survives_the_error_that_it_is_about(
+    transactional_db: None, operator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = signed_in(operator)
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    order = {"name": "render", "fence": 1, "reason": "it hangs"}
+    assert is_problem(post(api, "force-release", **order), 409, "stale_fence")
+    assert post(api, "acquire", name="deploy").status_code == 201
+    assert ForcedRelease.objects.get().outcome == "stale_fence"
+
+
 def test_when_too_many_wait_the_next_is_told_at_once(settings: Settings, api: APIClient) -> None:
     settings.LOCKING = {**settings.LOCKING, "HTTP_WAITERS": 0}
     post(api, "acquire", name="deploy")
@@ -274,10 +285,10 @@ def test_when_too_many_wait_the_next_is_told_at_once(settings: Settings, api: AP
 
 def test_seats_are_counted_and_given_back() -> None:
     seats = Seats()
-    with seats.seat(of=1) as first, seats.seat(of=1) as second, seats.seat(of=2) as third:
-        assert (first, second, third) == (True, False, True)
-    with seats.seat(of=1) as first:
-        assert first
+    with seats.taken(5, of=1) as first, seats.taken(5, of=1) as second:
+        assert (first, second) == (5, 0)
+    with seats.taken(0, of=1) as hasty, seats.taken(5, of=1) as patient:
+        assert (hasty, patient) == (0, 5)
 
 
 @pytest.mark.race
