@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def announce(lease: "Lease") -> None:
+    logger.warning("Lock %r is lost: %s", lease.name, lease.state)
     if lease.cancellation:
         lease.cancellation.request()
     if lease.lock.on_lost or lock_lost.receivers:

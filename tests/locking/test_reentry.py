@@ -164,10 +164,10 @@ def test_a_child_process_does_not_enter_its_parents_lock():
                 os.write(write, repr(mine().try_acquire()).encode())
             finally:
                 os._exit(0)
+        os.close(write)
         os.waitpid(child, 0)
         assert os.read(read, 100) == b"None"
         os.close(read)
-        os.close(write)
         lease.extend()
 
 

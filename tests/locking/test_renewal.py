@@ -12,12 +12,16 @@ import pytest
 from django.test import override_settings
 
 from config.redis import caches
-from locking import LockExpired, LockRevoked, lock
-from locking.renewal import find, watchdog
+from locking import Lease, LockExpired, LockRevoked, clock, lock
+from locking.control import force_release
+from locking.listening import listener
+from locking.renewal import find, forget, watch, watchdog
 from tests.locking.proxy import Fault
 from tests.servers import Valkey, scratch
 
 HOLDER = "lock:{n}:l"
+
+LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
 
 pytestmark = pytest.mark.race
 
@@ -377,10 +381,10 @@ ENDING = """
 import asyncio, django, threading
 django.setup()
 from locking import lock
-leases = [lock(f"n{n}", lease=0.1).acquire() for n in range(10)]
+leases = [lock(f"n{n}", lease=0.6).acquire() for n in range(10)]
 async def main():
-    leases.append(await lock("task", lease=0.1).aacquire())
-    await asyncio.sleep(0.2)
+    leases.append(await lock("task", lease=0.6).aacquire())
+    await asyncio.sleep(0.4)
 asyncio.run(main())
 print("held", flush=True)
 """
@@ -397,3 +401,43 @@ def spawn(code: str, env: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", code], env=env, stdin=pipe, stdout=pipe, stderr=pipe, text=True
     )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_holder_of_a_lock_that_an_operator_breaks_is_told_at_once(losses):
+    lease = lock("n", on_lost=losses).acquire()
+    until(lambda: listener("locks").up)
+    force_release("n", fence=lease.fence, actor="operator", reason="stuck")
+    assert losses.heard.wait(1)
+    with pytest.raises(LockRevoked):
+        lease.check()
+
+
+def test_news_of_a_revocation_that_overtook_the_grant_is_looked_into(losses):
+    lease = Lease(lock=lock("n", on_lost=losses), token="t" * 32)
+    watch(lease)
+    lease.revoked()
+    lease.granted(1, clock.now() + 30)
+    assert lease.valid
+    assert losses.heard.wait(1)
+    assert lease.lost
+
+
+def test_a_renewal_answered_after_the_deadline_brings_no_lease_back():
+    lease = Lease(lock=lock("n"), token="t" * 32)
+    lease.granted(1, clock.now() - 0.001)
+    assert lease.lost
+    lease.renewal_answered(held=True, sent=clock.now())
+    assert lease.lost
+
+
+def test_the_watchdog_survives_its_own_errors(caplog):
+    lease = lock("n", lease=0.5).acquire()
+    with override_settings(CACHES={"default": {"BACKEND": LOCMEM}}):
+        astray = Lease(lock=lock("astray"), token="t" * 32)
+        watch(astray)
+        astray.granted(1, clock.now() + 0.3)
+        until(lambda: "goes on after an error" in caplog.text)
+    forget(astray)
+    time.sleep(1)
+    lease.release()
