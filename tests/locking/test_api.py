@@ -283,6 +283,14 @@ def test_when_too_many_wait_the_next_is_told_at_once(settings: Settings, api: AP
     assert post(api, "acquire", name="free", wait=10).status_code == 201
 
 
+def test_a_line_that_is_full_is_not_a_busy_lock(settings: Settings, api: APIClient) -> None:
+    post(api, "acquire", name="deploy")
+    settings.LOCKING = {**settings.LOCKING, "QUEUE_LIMIT": 0}
+    response = post(api, "acquire", name="deploy", wait=1)
+    assert is_problem(response, 503, "lock_queue_full")
+    assert response.headers["Retry-After"] == "1"
+
+
 def test_seats_are_counted_and_given_back() -> None:
     seats = Seats()
     with seats.taken(5, of=1) as first, seats.taken(5, of=1) as second:
