@@ -5,7 +5,7 @@ reply, or throws in what went wrong. So everything there is to decide is decided
 without a socket: also what to do about a call that may or may not have landed.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from enum import IntEnum
 from math import inf
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -188,24 +188,34 @@ def acquire(
     except GeneratorExit:
         raise
     except BaseException:
-        if ticket or unanswered:
-            yield from _farewell(attempt, unanswered)
-        if vigil:
-            yield from vigil.end()
+        yield from _insist(_last_words(attempt, vigil, waiting=ticket > 0, unanswered=unanswered))
         raise
 
 
-def _farewell(attempt: Attempt, unanswered: bool) -> Flow[None]:
-    """Said once more when it is interrupted itself."""
-    abandon = protocol(attempt.keys).abandon
-    last_word = Settle(abandon, attempt.keys, (attempt.token, int(unanswered)))
-    try:
-        yield last_word
-    except GeneratorExit:
-        raise
-    except BaseException:
-        yield last_word
-        raise
+def _last_words(
+    attempt: Attempt, vigil: Vigil | None, *, waiting: bool, unanswered: bool
+) -> Iterator[Step]:
+    if waiting or unanswered:
+        abandon = protocol(attempt.keys).abandon
+        yield Settle(abandon, attempt.keys, (attempt.token, int(unanswered)))
+    if vigil:
+        yield from vigil.end()
+
+
+def _insist(last_words: Iterable[Step]) -> Flow[None]:
+    """Each is said once more if it is interrupted, and none is left out because another was."""
+    interruption = None
+    for word in last_words:
+        for _ in range(2):
+            try:
+                yield word
+                break
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                interruption = error
+    if interruption:
+        raise interruption
 
 
 def _asking(attempt: Attempt, news: News, ticket: int, until: float | None) -> Run:
