@@ -11,6 +11,7 @@ LockError
 │   ├── LockRevoked      it was taken away before its time
 │   └── NotHeld          the token does not hold it, or not any more
 ├── LockUnavailable  the store does not answer, or refuses: nothing is known about the lock
+│   └── LockNotDurable   granted, but not copied as far as was asked for, and so given up
 └── StaleFence       the database has seen a newer holder
     └── HolderChanged    whom an operator meant to stop does not hold the lock any more
 """
@@ -131,6 +132,17 @@ class LockUnavailable(LockError):
     code = "lock_unavailable"
     retry_after = 1.0
     message = "The lock store does not answer."
+
+
+class LockNotDurable(LockUnavailable):
+    """``durability``: what was asked for, "replica" or "aof"."""
+
+    code = "lock_not_durable"
+    message = "Lock “{name}” could not be granted durably."
+
+    def __init__(self, name: str = "", *, durability: str = "") -> None:
+        super().__init__(name)
+        self.durability = durability
 
 
 class ConnectionBroken(LockUnavailable):

@@ -12,7 +12,15 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from . import holders
 from .clock import Clock
-from .errors import ConnectionBroken, LockBusy, LockQueueFull, LockUnavailable, ScriptMissing
+from .durability import Confirm, Durability, confirmation, met
+from .errors import (
+    ConnectionBroken,
+    LockBusy,
+    LockNotDurable,
+    LockQueueFull,
+    LockUnavailable,
+    ScriptMissing,
+)
 from .holders import Holder
 from .scripts import Script, protocol
 
@@ -46,6 +54,8 @@ class Run(NamedTuple):
     args: tuple[str | int, ...]
     until: float | None = None
     whole: bool = False
+    # A command that is sent behind it; the reply is then a pair.
+    confirm: Confirm | None = None
 
 
 class Settle(NamedTuple):
@@ -95,6 +105,7 @@ class Attempt(NamedTuple):
     meta: str
     floor: int
     share: tuple[int, ...] = ()
+    durability: Durability | None = None
 
 
 class Vigil(Protocol):
@@ -159,7 +170,9 @@ def acquire(
             sent, unanswered = clock(), True
             by = _reply_by(until, sent, once=attempt.wait == 0)
             try:
-                reply = yield from ask(_asking(attempt, news, ticket, by))
+                reply = yield from ask(_asking(attempt, news, ticket, by, left=(by or inf) - sent))
+                if attempt.durability:
+                    reply = _copied(attempt.name, attempt.durability, reply)
             except LockUnavailable:
                 # Whoever is in line rides out a restart or a failover, for as long as its place
                 # is kept; whoever only comes is told at once.
@@ -218,7 +231,7 @@ def _insist(last_words: Iterable[Step]) -> Flow[None]:
         raise interruption
 
 
-def _asking(attempt: Attempt, news: News, ticket: int, until: float | None) -> Run:
+def _asking(attempt: Attempt, news: News, ticket: int, until: float | None, *, left: float) -> Run:
     life = POLLER_LIFE if news is News.POLLED else WAITER_LIFE
     return Run(
         protocol(attempt.keys).acquire,
@@ -238,7 +251,18 @@ def _asking(attempt: Attempt, news: News, ticket: int, until: float | None) -> R
             *attempt.share,
         ),
         until,
+        # A script that is missing would have the confirmation wait for nothing.
+        whole=attempt.durability is not None,
+        confirm=confirmation(attempt.durability, left) if attempt.durability else None,
     )
+
+
+def _copied(name: str, durability: Durability, replies: tuple[Any, Any]) -> Any:
+    """A grant that was not copied is not one; the caller gives it up."""
+    reply, answer = replies
+    if reply[0] == 1 and not met(answer):
+        raise LockNotDurable(name, durability=durability)
+    return reply
 
 
 def _reply_by(until: float, now: float, *, once: bool) -> float | None:

@@ -19,6 +19,7 @@ from redis.exceptions import (
 )
 
 from . import clock
+from .durability import Confirm
 from .errors import Asked, ConnectionBroken, LockUnavailable, Moved, ScriptMissing, TryAgain
 from .flows import Run, Settle
 from .pools import AsyncPool, Pool
@@ -61,14 +62,20 @@ def packed(step: Run | Settle, *, whole: bool) -> bytes:
 
 
 def calls(step: Run, *, asking: bool) -> list[bytes]:
-    call = packed(step, whole=step.whole)
-    return [ASKING, call] if asking else [call]
+    made = [packed(step, whole=step.whole)]
+    if asking:
+        made.insert(0, ASKING)
+    if step.confirm:
+        made.append(pack(step.confirm.words))
+    return made
 
 
-def _raise_first(replies: list[Any]) -> None:
-    for reply in replies:
+def _answer(replies: list[Any], confirm: Confirm | None) -> Any:
+    """The last reply; before a confirmation, whose errors are an answer too, both of them."""
+    for reply in replies[:-1] if confirm else replies:
         if isinstance(reply, redis.RedisError):
             raise reply
+    return replies[-2:] if confirm else replies[-1]
 
 
 def _reply_or_failure(reply: Any) -> Any:
@@ -83,18 +90,18 @@ class Line:
         self.silent: Wire | None = None
 
     def run(self, step: Run, *, asking: bool = False) -> Any:
-        return self._exchange(calls(step, asking=asking), step.until)[-1]
+        return self._exchange(calls(step, asking=asking), step.until, step.confirm)
 
     def survey(self, until: float) -> Any:
-        return self._exchange([SURVEY], until)[0]
+        return self._exchange([SURVEY], until)
 
-    def _exchange(self, calls: list[bytes], until: float | None) -> list[Any]:
+    def _exchange(
+        self, calls: list[bytes], until: float | None, confirm: Confirm | None = None
+    ) -> Any:
         try:
-            replies = self._ask(calls, self._impatience(until))
-            _raise_first(replies)
+            return _answer(self._ask(calls, self._impatience(until, confirm)), confirm)
         except (redis.RedisError, OSError) as error:
             raise self._failure(error) from error
-        return replies
 
     def _ask(self, calls: list[bytes], until: float | None) -> list[Any]:
         wire = self._take(until)
@@ -115,9 +122,10 @@ class Line:
             logger.debug("Not told: %r", error)
             self.hang_up()
 
-    def _impatience(self, until: float | None) -> float | None:
-        """When to give up, if that is sooner than a connection does by itself."""
-        return until if until is not None and until < clock.now() + self.pool.timeout else None
+    def _impatience(self, until: float | None, confirm: Confirm | None) -> float | None:
+        """When to give up, unless that is when a connection does by itself."""
+        limit = clock.now() + self.pool.timeout + (confirm.seconds if confirm else 0)
+        return min(limit, until or limit) if confirm or (until and until < limit) else None
 
     def _take(self, until: float | None) -> Wire:
         # A flow may go on after a call that nobody answered.
@@ -190,22 +198,22 @@ class AsyncLine:
         self.silent: AsyncWire | None = None
 
     async def run(self, step: Run, *, asking: bool = False) -> Any:
-        return (await self._exchange(calls(step, asking=asking), step.until))[-1]
+        return await self._exchange(calls(step, asking=asking), step.until, step.confirm)
 
     async def survey(self, until: float) -> Any:
-        return (await self._exchange([SURVEY], until))[0]
+        return await self._exchange([SURVEY], until)
 
-    async def _exchange(self, calls: list[bytes], until: float | None) -> list[Any]:
-        left = self.pool.timeout
+    async def _exchange(
+        self, calls: list[bytes], until: float | None, confirm: Confirm | None = None
+    ) -> Any:
+        left = self.pool.timeout + (confirm.seconds if confirm else 0)
         if until is not None:
             left = min(left, until - clock.now())
         try:
             async with asyncio.timeout(left), self.pool.slots:
-                replies = await self._ask(calls)
-            _raise_first(replies)
+                return _answer(await self._ask(calls), confirm)
         except (redis.RedisError, OSError) as error:
             raise await self._failure(error) from error
-        return replies
 
     async def _ask(self, calls: list[bytes]) -> list[Any]:
         await self.hang_up()

@@ -28,6 +28,7 @@ from . import (
 from .blocks import Enterable
 from .conf import conf
 from .drivers import adrive, drive
+from .durability import Durability, chosen
 from .durations import Duration
 from .errors import LockBusy, LockDeadlock, LockInvalid
 from .leases import Lease
@@ -51,6 +52,7 @@ def lock(
     cancel_on_lost: bool = False,
     meta: Mapping[str, Any] | None = None,
     floor: int = 0,
+    durability: str | None = None,
     in_atomic: bool = False,
 ) -> "Lock":
     """A lock by this name, or on this saved row, among all processes that share the store.
@@ -62,8 +64,10 @@ def lock(
     since the grant for which an early release still keeps others out, so that a periodic job runs
     once although the clocks of its hosts differ. ``on_lost`` is called with the lease if it ends
     before its release, ``cancel_on_lost`` cancels the task that holds it. ``meta``: told to those
-    who find the lock busy. ``floor``: the fence will be higher than this. ``in_atomic``: do not
-    refuse to lock inside a transaction.
+    who find the lock busy. ``floor``: the fence will be higher than this. ``durability``: "replica"
+    or "aof" grants it only when a replica, or the server's append-only file, has the grant, which
+    costs their time; otherwise LockNotDurable is raised. ``in_atomic``: do not refuse to lock
+    inside a transaction.
     """
     settings = conf()
     name = names.of(name)
@@ -80,6 +84,7 @@ def lock(
         cancel_on_lost=cancel_on_lost,
         meta=_text(meta),
         floor=_checked(floor),
+        durability=chosen(durability),
         in_atomic=in_atomic,
         most_waiting=settings.queue_limit,
         alias=settings.cache,
@@ -127,6 +132,7 @@ class Lock(Enterable[Lease]):
     cancel_on_lost: bool
     meta: str
     floor: int
+    durability: Durability | None
     in_atomic: bool
     most_waiting: int
     alias: str
@@ -197,4 +203,5 @@ class Lock(Enterable[Lease]):
             meta=self.meta,
             floor=self.floor,
             share=self.share,
+            durability=self.durability,
         )

@@ -41,6 +41,7 @@ class Options(TypedDict, total=False):
     cancel_on_lost: bool
     meta: Mapping[str, Any] | None
     floor: int
+    durability: str | None
     in_atomic: bool
 
 

@@ -86,6 +86,9 @@ class Valkey:
             client.response_callbacks.clear()
             return client.execute_command(*words)
 
+    def database(self, number: int) -> redis.Redis:
+        return redis.Redis(unix_socket_path=str(self.socket), db=number)
+
     def restart(self) -> None:
         self.stop()
         self.process = self._start()
