@@ -25,3 +25,5 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = caches(os.environ["REDIS_URL"])
 LOCKING = {"CACHE": "locks"}
 USE_TZ = True
+# Losses are what a battle is about; what workers log as errors is on record as a problem.
+LOGGING = {"version": 1, "loggers": {"locking": {"level": "ERROR", "propagate": False}}}

@@ -3,6 +3,7 @@
 import asyncio
 import faulthandler
 import itertools
+import logging
 import os
 import signal
 import threading
@@ -51,6 +52,18 @@ def run(orders: Orders, name: str, seed: int) -> None:
         os._exit(0)
 
 
+class Errors(logging.Handler):
+    """What the locks' own threads survive, nobody but the log is told."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__(logging.ERROR)
+        self.journal = journal
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info and record.exc_info[1]
+        self.journal.note("problem", 0, *(repr(error) if error else record.getMessage()).split())
+
+
 class Worker:
     def __init__(self, orders: Orders, name: str, seed: int) -> None:
         self.orders, self.name, self.seed = orders, name, seed
@@ -59,6 +72,7 @@ class Worker:
         self.record = Recorder(self.journal, self.board.counter(int(name[1:])))
         self.numbers = itertools.count(1)
         witness.watch(self.record)
+        logging.getLogger("locking").addHandler(Errors(self.journal))
 
     def run(self) -> None:
         threads = [
