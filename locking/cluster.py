@@ -95,6 +95,21 @@ class ClusterLine:
             self._note(step, reply)
         return reply
 
+    def known(self, number: int) -> Node | None:
+        """The node that serves a slot, as far as is known."""
+        return self._routes.owner(number)
+
+    def owner(self, number: int) -> Node | None:
+        """The same, after it was found out again if it is in doubt."""
+        self._drive(surveyed(self._routes, random.shuffle))
+        return self._routes.owner(number)
+
+    def doubt(self) -> None:
+        self._routes.doubt()
+
+    def dial(self, node: Node) -> Any:
+        return self._nodes.pool(node).dial()
+
     def settle(self, step: Settle) -> None:
         if self._line and self._is_behind(step):
             return self._line.settle(within_slot(step))

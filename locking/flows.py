@@ -74,6 +74,7 @@ class Listen(NamedTuple):
     """
 
     token: str
+    channel: str
     seconds: float = 0.0
 
 
@@ -165,7 +166,7 @@ def acquire(
     news, ticket, unanswered = News.NONE, 0, False
     try:
         if attempt.wait != 0:
-            news = yield Listen(attempt.token)
+            news = yield Listen(attempt.token, attempt.channel)
         while True:
             sent, unanswered = clock(), True
             by = _reply_by(until, sent, once=attempt.wait == 0)
@@ -192,7 +193,7 @@ def acquire(
             if left <= 0:
                 raise LockBusy(attempt.name, holder=found.holder, retry_after=found.ttl)
             if news is News.NONE:
-                news = yield Listen(attempt.token, min(left, SAFETY_POLL))
+                news = yield Listen(attempt.token, attempt.channel, min(left, SAFETY_POLL))
             else:
                 patience = min(_patience(found, news, random()), left)
                 if vigil:

@@ -5,10 +5,9 @@ This is the one place that knows redis-py's errors; they become ``LockUnavailabl
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
-import hiredis
 import redis
 from redis.exceptions import (
     AskError,
@@ -23,7 +22,7 @@ from .durability import Confirm
 from .errors import Asked, ConnectionBroken, LockUnavailable, Moved, ScriptMissing, TryAgain
 from .flows import Run, Settle
 from .pools import AsyncPool, Pool
-from .wires import AsyncWire, Wire
+from .wires import AsyncWire, Wire, pack
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +48,6 @@ def translated(error: Exception) -> LockUnavailable:
             return LockUnavailable()
 
 
-pack: Callable[[Any], bytes] = hiredis.pack_command  # whose stub knows only tuples of one
 ASKING, SURVEY = pack(("ASKING",)), pack(("CLUSTER", "SLOTS"))
 # As many replies may be left unread on a connection.
 UNREAD = 64

@@ -8,48 +8,50 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Union
 
 import hiredis
 import redis
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
-from . import connections, flows, holders, names, renewal
+from . import connections, flows, holders, names, renewal, wires
+from .cluster import Nodes
 from .conf import conf
 from .flows import News
+from .shards import Shards, Told
 
 logger = logging.getLogger(__name__)
 
-# Silence for so long is questioned, and an unanswered question means a dead connection.
-SILENCE = 5.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 
-Declined = Callable[[str, str], None]
+AnyListener = Union["Listener", Shards]
 
 
 class Listener:
-    """``channel`` is this process's own; ``declined`` is told of grants that nobody waits for."""
+    """``channel`` is this process's own; ``told`` is what is said there."""
 
-    def __init__(self, alias: str, declined: Declined) -> None:
+    def __init__(self, alias: str, told: Told) -> None:
         self.channel = f"{conf().prefix}:c:{holders.process()}"
         self.up = False
         self._alias = alias
-        self._declined = declined
+        self._told = told
         self._wakes: dict[str, Callable[[], None]] = {}
         self._mutex = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
         self._socket: socket.socket | None = None
 
-    @property
-    def news(self) -> News:
+    def hears(self, channel: str) -> bool:
+        return self.up
+
+    def news(self, channel: str) -> News:
         return News.PUSHED if self.up else News.POLLED
 
-    def start(self) -> None:
+    def start(self, channel: str = "") -> None:
         if self._thread:
             return
         with self._mutex:
@@ -59,12 +61,19 @@ class Listener:
                 )
                 self._thread.start()
 
-    def add(self, token: str, wake: Callable[[], None]) -> None:
+    def add(self, token: str, channel: str, wake: Callable[[], None]) -> None:
         """Have ``wake`` called, from the listening thread, whenever asking anew may pay."""
         self._wakes[token] = wake
 
     def remove(self, token: str) -> None:
         self._wakes.pop(token, None)
+
+    def wake(self, token: str) -> bool:
+        """Whether somebody waits with it."""
+        wake = self._wakes.get(token)
+        if wake:
+            wake()
+        return wake is not None
 
     def close(self) -> None:
         self._closed.set()
@@ -91,8 +100,8 @@ class Listener:
         connection = connections.dial(self._alias)
         try:
             self._socket = connection._sock
-            self._socket.sendall(_packed("SUBSCRIBE", self.channel))
-            for message in _messages(self._socket):
+            self._socket.sendall(wires.pack(("SUBSCRIBE", self.channel)))
+            for message in wires.messages(self._socket):
                 self._heard(message)
         finally:
             connection.disconnect()
@@ -100,21 +109,11 @@ class Listener:
     def _heard(self, message: Any) -> None:
         match message:
             case [b"message", _, text]:
-                kind, token, key = text.decode().split(" ", 2)
-                self._told(kind, token, key)
+                self._told(text.decode())
             case [b"subscribe", *_]:
                 self._turn(up=True)
             case hiredis.ReplyError():
                 raise redis.ResponseError(str(message))
-
-    def _told(self, kind: str, token: str, key: str) -> None:
-        if kind == "x":
-            if lease := renewal.find(token):
-                lease.revoked()
-        elif wake := self._wakes.get(token):
-            wake()
-        else:
-            self._declined(token, key)
 
     def _turn(self, *, up: bool) -> None:
         self.up = up
@@ -126,55 +125,43 @@ class Listener:
             wake()
 
 
-def _packed(*words: str) -> bytes:
-    return hiredis.pack_command(words)  # type: ignore[arg-type,no-any-return]  # stub: a tuple of one
-
-
-def _messages(sock: socket.socket) -> Iterator[Any]:
-    reader = hiredis.Reader()
-    sock.settimeout(SILENCE)
-    asked = True
-    while True:
-        try:
-            chunk = sock.recv(65536)
-        except TimeoutError:
-            if asked:
-                return
-            sock.sendall(_packed("PING"))
-            asked = True
-            continue
-        if not chunk:
-            return
-        asked = False
-        reader.feed(chunk)
-        while (message := reader.gets()) is not False:
-            yield message
-
-
-# By process, because a child must not listen for its parent.
-_listeners: dict[tuple[int, str], Listener] = {}
+_listeners: dict[str, AnyListener] = {}
 _making = threading.Lock()
 
 
-def listener(alias: str) -> Listener:
-    key = os.getpid(), alias
-    found = _listeners.get(key)
+def listener(alias: str) -> AnyListener:
+    found = _listeners.get(alias)
     if found is None:
         with _making:
-            found = _listeners.setdefault(key, Listener(alias, partial(_decline, alias)))
+            found = _listeners.setdefault(alias, _made(alias))
     return found
 
 
-def channel(alias: str) -> str:
-    """Where this process is told, from now on: also that its leases are revoked."""
+def _made(alias: str) -> AnyListener:
+    store, told = connections.store(alias), partial(_told, alias)
+    return Shards(store, told) if isinstance(store, Nodes) else Listener(alias, told)
+
+
+def channel(alias: str, holder_key: str) -> str:
+    """Where this process is told of that lock; in a cluster only while it waits for it.
+
+    Otherwise from now on, and also that its leases are revoked.
+    """
     found = listener(alias)
+    if isinstance(found, Shards):
+        return f"{holder_key[: holder_key.rindex('}') + 1]}:c:{holders.process()}"
     found.start()
     return found.channel
 
 
-def _decline(alias: str, token: str, holder_key: str) -> None:
-    # Whatever comes of it, the claim time ends by itself.
-    connections.line(alias).run_many([flows.declining(names.keys_of(holder_key), token)])
+def _told(alias: str, text: str) -> None:
+    kind, token, holder_key = text.split(" ", 2)
+    if kind == "x":
+        if lease := renewal.find(token):
+            lease.revoked()
+    elif not listener(alias).wake(token):
+        # Nobody waits for it. Whatever comes of this, its claim time ends by itself.
+        connections.line(alias).run_many([flows.declining(names.keys_of(holder_key), token)])
 
 
 @receiver(setting_changed)
@@ -185,6 +172,7 @@ def _forget(*, setting: str, **kwargs: Any) -> None:
 
 
 def _drop_in_child() -> None:
+    """A child must not listen for its parent."""
     global _making
     _making = threading.Lock()
     _listeners.clear()

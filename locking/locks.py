@@ -197,7 +197,7 @@ class Lock(Enterable[Lease]):
             lease=self.lease,
             wait=wait,
             fair=self.fair,
-            channel=listening.channel(self.alias),
+            channel=listening.channel(self.alias, self.keys[0]),
             most_waiting=self.most_waiting,
             actor=actor,
             meta=self.meta,

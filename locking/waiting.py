@@ -49,7 +49,7 @@ W = TypeVar("W", Waiter, AsyncWaiter)
 class Seat(Generic[W]):
     """A flow's place among those that wait; the listener knows of it once it is taken."""
 
-    __slots__ = ("_alias", "_listener", "_make", "_token", "waiter")
+    __slots__ = ("_alias", "_channel", "_listener", "_make", "_token", "waiter")
 
     def __init__(self, alias: str, make: Callable[[], W]) -> None:
         self._alias = alias
@@ -59,18 +59,19 @@ class Seat(Generic[W]):
     def take(self, step: Listen) -> bool:
         """Whether somebody has to begin to listen first; that will wake the waiter."""
         self._listener = listener(self._alias)
-        begin = not self._listener.up and step.seconds > 0
-        if self._listener.up or begin:
-            self._token = step.token
+        up = self._listener.hears(step.channel)
+        begin = not up and step.seconds > 0
+        if up or begin:
+            self._token, self._channel = step.token, step.channel
             self.waiter: W = self._make()
-            self._listener.add(step.token, self.waiter.wake)
+            self._listener.add(step.token, step.channel, self.waiter.wake)
         if begin:
-            self._listener.start()
+            self._listener.start(step.channel)
         return begin
 
     @property
     def news(self) -> News:
-        return self._listener.news if self._token else News.NONE
+        return self._listener.news(self._channel) if self._token else News.NONE
 
     def leave(self) -> None:
         if self._token:

@@ -7,7 +7,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from locking import LockBusy, LockDeadlock, LockUnavailable, connections, control, lock, scripts
+from locking import (
+    Lease,
+    LockBusy,
+    LockDeadlock,
+    LockUnavailable,
+    connections,
+    control,
+    holders,
+    listening,
+    lock,
+    scripts,
+)
 from locking.flows import Run
 from locking.names import keys
 from locking.routing import slot
@@ -163,6 +174,80 @@ def test_many_find_the_nodes_that_slots_moved_to(cluster: Cluster):
         carry(here, there, number)
         finish(cluster, there, number)
         assert connections.line("locks").run_many([step, step]) == [1, 1]
+
+
+def hand_over(name: str, seconds: float = 5.0) -> float:
+    """Seconds between a release and the return of the acquire that waited for it."""
+    holding = lock(name).acquire()
+    got: list[float] = []
+
+    def wait() -> None:
+        lease = lock(name, wait=seconds).acquire()
+        got.append(time.monotonic())
+        lease.release()
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    channel = f"lock:{{{name}}}:c:{holders.process()}"
+    wait_until(lambda: listening.listener("locks").hears(channel))
+    wait_until(lambda: control.detail(name).waiting == 1)
+    released = time.monotonic()
+    holding.release()
+    waiting.join()
+    return got[0] - released
+
+
+def test_a_lock_is_handed_over_by_the_node_that_keeps_it(cluster: Cluster):
+    delays = sorted(hand_over(name) for name in NAMES)
+    assert delays[6] < 0.02
+    assert not any(node.ask("PUBSUB", "SHARDCHANNELS") for node in cluster.primaries)
+
+
+def test_a_task_is_handed_a_lock_too(cluster: Cluster):
+    async def main() -> list[int]:
+        async def one() -> None:
+            async with lock("n0", wait=5) as lease:
+                fences.append(lease.fence)
+
+        fences: list[int] = []
+        await asyncio.gather(*(one() for _ in range(30)))
+        return fences
+
+    fences = asyncio.run(main())
+    assert fences == sorted(set(fences))
+    assert len(fences) == 30
+
+
+def test_who_waits_follows_the_slot(cluster: Cluster):
+    name = first_on(0)
+    number, (source, target, _) = at(name), cluster.primaries
+    holding = lock(name).acquire()
+    got: list[Lease] = []
+    waiting = threading.Thread(target=lambda: got.append(lock(name, wait=20).acquire()))
+    waiting.start()
+    channel = f"lock:{{{name}}}:c:{holders.process()}"
+    wait_until(lambda: bool(source.ask("PUBSUB", "SHARDNUMSUB", channel)[1]))
+    wait_until(lambda: control.detail(name).waiting == 1)
+    move(source, target, number)
+    carry(source, target, number)
+    finish(cluster, target, number)
+    wait_until(lambda: bool(target.ask("PUBSUB", "SHARDNUMSUB", channel)[1]))
+    holding.release()
+    waiting.join()
+    assert got[0].fence > holding.fence
+
+
+@pytest.mark.race
+def test_who_waits_at_a_node_that_dies_gets_the_lock_from_its_heir(own_cluster: Cluster):
+    name = first_on(0)
+    holding = lock(name, lease=3, renew=False).acquire()
+    got: list[Lease] = []
+    waiting = threading.Thread(target=lambda: got.append(lock(name, wait=20).acquire()))
+    waiting.start()
+    wait_until(lambda: control.detail(name).waiting == 1)
+    own_cluster.primaries[0].stop()
+    waiting.join()
+    assert got[0].fence > holding.fence
 
 
 @pytest.mark.race

@@ -33,7 +33,7 @@ def acquiring(wait=5.0, *, times=(0.0,), random=0.5, news=News.NONE):
     flow = flows.acquire(attempt(wait), clock=clock, random=lambda: random)
     step = next(flow)
     if wait != 0:
-        assert step == Listen("tok")
+        assert step == Listen("tok", "c")
         step = flow.send(news)
     return flow, step
 
@@ -63,13 +63,13 @@ def test_the_first_call_joins_the_queue_when_the_process_listens_already():
 def test_the_first_call_of_a_process_that_does_not_listen_only_asks_and_the_next_joins():
     flow, first = acquiring()
     assert first.args[2] == 0
-    assert flow.send(TOLD) == Listen("tok", 2.5)
+    assert flow.send(TOLD) == Listen("tok", "c", 2.5)
     assert flow.send(News.PUSHED).args[2] == 1
 
 
 def test_beginning_to_listen_takes_no_longer_than_the_wait():
     flow, _ = acquiring(wait=2.0)
-    assert flow.send(TOLD) == Listen("tok", 2.0)
+    assert flow.send(TOLD) == Listen("tok", "c", 2.0)
 
 
 def test_a_waiter_keeps_its_seniority():
