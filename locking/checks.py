@@ -21,7 +21,7 @@ def check_settings(
     if unknown:
         hint = f"Known are {', '.join(sorted(known))}."
         return [Error(f"LOCKING has no {key!r}.", hint=hint, id="locking.E001") for key in unknown]
-    return [*_check_values(conf()), *_check_cache(conf().cache)]
+    return [*_check_values(conf()), *_check_cache(conf().cache), *_check_quarantine(conf())]
 
 
 def _check_values(found: Settings) -> Iterable[CheckMessage]:
@@ -29,6 +29,7 @@ def _check_values(found: Settings) -> Iterable[CheckMessage]:
         "LEASE": lambda: durations.lease_seconds(found.lease),
         "WAIT": lambda: durations.wait_seconds(found.wait),
         "MAX_HOLD": lambda: durations.seconds("max_hold", found.max_hold),
+        "QUARANTINE": lambda: durations.seconds("quarantine", found.quarantine),
     }
     for key, test in tests.items():
         try:
@@ -54,4 +55,12 @@ def _check_cache(alias: str) -> Iterable[CheckMessage]:
             f"LOCKING['CACHE']: {alias!r} is not a django-redis cache.",
             hint="Locks need Redis or Valkey.",
             id="locking.W001",
+        )
+
+
+def _check_quarantine(found: Settings) -> Iterable[CheckMessage]:
+    if found.quarantine and settings.CACHES.get(found.cache, {}).get("OPTIONS", {}).get("CLUSTER"):
+        yield Error(
+            "LOCKING['QUARANTINE']: not in a cluster, whose nodes lose their data one by one.",
+            id="locking.E004",
         )

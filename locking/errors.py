@@ -11,6 +11,7 @@ LockError
 │   ├── LockRevoked      it was taken away before its time
 │   └── NotHeld          the token does not hold it, or not any more
 ├── LockUnavailable  the store does not answer, or refuses: nothing is known about the lock
+│   ├── LockQuarantined  the store lost its data: nothing is granted until old leases have ended
 │   └── LockNotDurable   granted, but not copied as far as was asked for, and so given up
 └── StaleFence       the database has seen a newer holder
     └── HolderChanged    whom an operator meant to stop does not hold the lock any more
@@ -134,10 +135,19 @@ class LockUnavailable(LockError):
     message = "The lock store does not answer."
 
 
+class LockQuarantined(LockUnavailable):
+    """``retry_after`` is when locks are granted again."""
+
+    message = "The lock store lost its data; locks are granted again in a while."
+
+    def __init__(self, name: str = "", *, retry_after: float = 1.0) -> None:
+        super().__init__(name)
+        self.retry_after = retry_after
+
+
 class LockNotDurable(LockUnavailable):
     """``durability``: what was asked for, "replica" or "aof"."""
 
-    code = "lock_not_durable"
     message = "Lock “{name}” could not be granted durably."
 
     def __init__(self, name: str = "", *, durability: str = "") -> None:

@@ -5,6 +5,7 @@ reply, or throws in what went wrong. So everything there is to decide is decided
 without a socket: also what to do about a call that may or may not have landed.
 """
 
+import logging
 from collections.abc import Callable, Generator, Iterable, Iterator
 from enum import IntEnum
 from math import inf
@@ -17,6 +18,7 @@ from .errors import (
     ConnectionBroken,
     LockBusy,
     LockNotDurable,
+    LockQuarantined,
     LockQueueFull,
     LockUnavailable,
     ScriptMissing,
@@ -25,6 +27,8 @@ from .holders import Holder
 from .scripts import Script, protocol
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 # Kept back from a wait, so that giving up politely does not outlast it.
 FAREWELL = 0.1
@@ -88,6 +92,15 @@ Step = Run | Settle | Listen | Await
 Flow = Generator[Step, Any, T]
 
 
+class Guard(NamedTuple):
+    """What a guarded acquire takes besides: the key of the store's copy of a word, the word, and
+    for how many milliseconds nothing is granted when the copy is not the same."""
+
+    key: str
+    word: str
+    ms: int
+
+
 class Attempt(NamedTuple):
     """One wish for a lock; ``token`` is new for each.
 
@@ -106,6 +119,7 @@ class Attempt(NamedTuple):
     meta: str
     floor: int
     share: tuple[int, ...] = ()
+    guard: Guard | None = None
     durability: Durability | None = None
 
 
@@ -234,9 +248,11 @@ def _insist(last_words: Iterable[Step]) -> Flow[None]:
 
 def _asking(attempt: Attempt, news: News, ticket: int, until: float | None, *, left: float) -> Run:
     life = POLLER_LIFE if news is News.POLLED else WAITER_LIFE
+    guard = attempt.guard
+    known = protocol(attempt.keys)
     return Run(
-        protocol(attempt.keys).acquire,
-        attempt.keys,
+        known.guarded if guard else known.acquire,
+        (*attempt.keys, guard.key) if guard else attempt.keys,
         (
             attempt.token,
             milliseconds(attempt.lease),
@@ -250,6 +266,7 @@ def _asking(attempt: Attempt, news: News, ticket: int, until: float | None, *, l
             attempt.actor,
             attempt.meta,
             *attempt.share,
+            *((guard.word, guard.ms) if guard else ()),
         ),
         until,
         # A script that is missing would have the confirmation wait for nothing.
@@ -272,6 +289,11 @@ def _reply_by(until: float, now: float, *, once: bool) -> float | None:
 
 
 def _standing(attempt: Attempt, reply: list[Any]) -> Standing:
+    if reply[0] == -2:
+        _, left, noticed = reply
+        if noticed:
+            logger.error("The lock store lost its data; no lock is granted for %g s", left / 1000)
+        raise LockQuarantined(attempt.name, retry_after=left / 1000)
     if reply[0] == -1:
         raise LockQueueFull(attempt.name, limit=attempt.most_waiting)
     _, ttl, fence, held_for, actor, meta, position, ticket = reply

@@ -20,6 +20,7 @@ from . import (
     listening,
     names,
     ordering,
+    quarantine,
     reentry,
     renewal,
     signals,
@@ -164,18 +165,27 @@ class Lock(Enterable[Lease]):
         # Tasks have no part in the transactions of a thread.
         if not self.in_atomic:
             transactions.refuse_open(self.name)
-        return drive(self._taking(wait, holders.actor()), self.alias)
+        settings = conf()
+        guard = quarantine.guard(settings) if settings.quarantine else None
+        return drive(self._taking(wait, holders.actor(), guard), self.alias)
 
     async def _aacquire(self, wait: float | None) -> Lease:
-        return await adrive(self._taking(wait, holders.task_actor()), self.alias)
+        settings = conf()
+        guard = await quarantine.aguard(settings) if settings.quarantine else None
+        return await adrive(self._taking(wait, holders.task_actor(), guard), self.alias)
 
-    def _taking(self, wait: float | None, actor: str) -> flows.Flow[Lease]:
+    def _taking(
+        self, wait: float | None, actor: str, guard: flows.Guard | None
+    ) -> flows.Flow[Lease]:
         if self.reentrant and (held := reentry.held(self)):
             return held
         lease = Lease(lock=self, token=os.urandom(16).hex())
+        attempt = self._attempt(lease.token, wait, actor)
+        if guard:
+            attempt = attempt._replace(guard=guard)
         renewal.watch(lease)
         try:
-            grant = yield from _wish(self._attempt(lease.token, wait, actor))
+            grant = yield from _wish(attempt)
             lease.granted(grant.fence, grant.deadline)
         except LockDeadlock as error:
             renewal.forget(lease)

@@ -92,6 +92,20 @@ class HeldLock(models.Model):
         return self.name
 
 
+class StoreEpoch(models.Model):
+    """A word that the store has a copy of, for as long as it does not lose its data."""
+
+    name = models.CharField(max_length=200, primary_key=True)
+    """Cache alias and prefix, joined by a colon."""
+    word = models.CharField(max_length=32)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Outcome(models.TextChoices):
     PENDING = "pending"
     """Nobody was left to write down what happened."""

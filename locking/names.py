@@ -72,6 +72,10 @@ def _keys(stem: str, holder: str) -> tuple[str, ...]:
     return tuple(stem + letter for letter in letters)
 
 
+def epoch(prefix: str) -> str:
+    return f"{prefix}:epoch"
+
+
 def index(prefix: str) -> str:
     return f"{prefix}:idx"
 

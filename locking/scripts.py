@@ -30,6 +30,7 @@ ABANDON = _load("line", "handoff", "abandon")
 INSPECT = _load("inspect")
 HELD = _load("held")
 NOTE = _load("note")
+EPOCH = _load("epoch")
 FORCE = _load("line", "handoff", "force")
 HOLDERS = _load("line", "holders")
 WAIT_FOR = _load("waitfor")
@@ -43,6 +44,7 @@ class Protocol:
     """
 
     acquire: Script
+    guarded: Script
     extend: Script
     release: Script
     abandon: Script
@@ -58,6 +60,7 @@ SHARED_INSPECT = _load("shared_inspect")
 PROTOCOLS = {
     SINGLE: Protocol(
         acquire=ACQUIRE,
+        guarded=_load("guard", "free", "line", "handoff", "acquire"),
         extend=EXTEND,
         release=RELEASE,
         abandon=ABANDON,
@@ -66,6 +69,7 @@ PROTOCOLS = {
     ),
     SHARED: Protocol(
         acquire=_shared("acquire"),
+        guarded=_load("guard", "line", "shared", "shared_acquire"),
         extend=_shared("extend"),
         release=_shared("release"),
         abandon=_shared("abandon"),

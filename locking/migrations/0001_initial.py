@@ -36,6 +36,16 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='StoreEpoch',
+            fields=[
+                ('name', models.CharField(max_length=200, primary_key=True, serialize=False)),
+                ('word', models.CharField(max_length=32)),
+            ],
+            options={
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
             name='ForcedRelease',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
