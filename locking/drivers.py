@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 from . import connections
 from .connections import AnyAsyncLine, AnyLine
 from .flows import Await, Flow, Listen, Run, Settle, Step
-from .waiting import AsyncWaiter, Seat, Waiter
+from .waiting import TaskSeat, ThreadSeat
 
 T = TypeVar("T")
 
 
 def drive(flow: Flow[T], alias: str) -> T:
-    line, seat = connections.line(alias), Seat(alias, Waiter)
+    line, seat = connections.line(alias), ThreadSeat(alias)
     try:
         step = next(flow)
         while True:
@@ -31,23 +31,23 @@ def drive(flow: Flow[T], alias: str) -> T:
         line.hang_up()
 
 
-def _perform(step: Step, line: AnyLine, seat: Seat[Waiter]) -> Any:
+def _perform(step: Step, line: AnyLine, seat: ThreadSeat) -> Any:
     match step:
         case Run():
             return line.run(step)
         case Listen():
             if seat.take(step):
-                seat.waiter.wait(step.seconds)
+                seat.wait(step.seconds)
             return seat.news
         case Await():
-            seat.waiter.wait(step.seconds)
-            return seat.news
+            seat.wait(step.seconds)
+            return seat.news, seat.fence
         case Settle():
             return line.settle(step)
 
 
 async def adrive(flow: Flow[T], alias: str) -> T:
-    line, seat = await connections.async_line(alias), Seat(alias, AsyncWaiter)
+    line, seat = await connections.async_line(alias), TaskSeat(alias)
     try:
         step = next(flow)
         while True:
@@ -66,16 +66,16 @@ async def adrive(flow: Flow[T], alias: str) -> T:
         await line.hang_up()
 
 
-async def _aperform(step: Step, line: AnyAsyncLine, seat: Seat[AsyncWaiter]) -> Any:
+async def _aperform(step: Step, line: AnyAsyncLine, seat: TaskSeat) -> Any:
     match step:
         case Run():
             return await line.run(step)
         case Listen():
             if seat.take(step):
-                await seat.waiter.wait(step.seconds)
+                await seat.wait(step.seconds)
             return seat.news
         case Await():
-            await seat.waiter.wait(step.seconds)
-            return seat.news
+            await seat.wait(step.seconds)
+            return seat.news, seat.fence
         case Settle():
             return await line.settle(step)

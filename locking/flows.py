@@ -38,6 +38,9 @@ FAREWELL = 0.1
 WAITER_LIFE, SAFETY_POLL = 15.0, 2.5
 # The same for a waiter that no news can reach.
 POLLER_LIFE, POLL = 1.0, 0.05
+# In which a waiter must claim what it was handed; the scripts know it too. Less is left of it when
+# the waiter hears of it, and it needs some to extend the lease that it has.
+CLAIM, ENOUGH_TO_CLAIM = 3.0, 0.3
 # After the end of a lease its first waiter asks, and the others a little later, one by one.
 EXPIRY_GRACE, STAGGER = 0.002, 0.01
 
@@ -83,7 +86,11 @@ class Listen(NamedTuple):
 
 
 class Await(NamedTuple):
-    """Sleep until there is news, or so long. Replies with News, which a lost connection changes."""
+    """Sleep until there is news, or so long.
+
+    Replies with News, which a lost connection changes, and the fence under which the lock was
+    handed to the token, or 0.
+    """
 
     seconds: float
 
@@ -104,6 +111,7 @@ class Guard(NamedTuple):
 class Attempt(NamedTuple):
     """One wish for a lock; ``token`` is new for each.
 
+    ``renewed``: somebody will extend the lease, so it may begin with what is left for its claim.
     ``share``: nothing for the whole lock; else its weight, and the capacity of all shares.
     """
 
@@ -121,6 +129,7 @@ class Attempt(NamedTuple):
     share: tuple[int, ...] = ()
     guard: Guard | None = None
     durability: Durability | None = None
+    renewed: bool = False
 
 
 class Vigil(Protocol):
@@ -133,20 +142,30 @@ class Vigil(Protocol):
 
 
 class Grant(NamedTuple):
-    """``deadline`` by the local clock; ``waited`` in line, in seconds."""
+    """``deadline`` by the local clock; ``waited`` in line, in seconds. To be extended soon if it is
+    not ``claimed``.
+    """
 
     fence: int
     deadline: float
     waited: float
+    claimed: bool = True
 
 
 class Standing(NamedTuple):
-    """What the store told a waiter; ``ttl`` is in seconds, ``ticket`` its seniority."""
+    """What the store told a waiter; ``ttl`` is in seconds, ``ticket`` its seniority, ``fence`` that
+    of the last grant.
+    """
 
     ttl: float
+    fence: int
     holder: Holder | None
     position: int
     ticket: int
+
+
+# Before the store was asked.
+NOTHING = Standing(0.0, 0, None, -1, 0)
 
 
 def deadline(sent: float, lease: float) -> float:
@@ -176,8 +195,9 @@ def acquire(
 ) -> Flow[Grant]:
     """``vigil``: against deadlocks, for those who hold other locks."""
     started = heard = clock()
+    found = NOTHING
     until = inf if attempt.wait is None else started + attempt.wait
-    news, ticket, unanswered = News.NONE, 0, False
+    news, unanswered = News.NONE, False
     try:
         if attempt.wait != 0:
             news = yield Listen(attempt.token, attempt.channel)
@@ -185,24 +205,25 @@ def acquire(
             sent, unanswered = clock(), True
             by = _reply_by(until, sent, once=attempt.wait == 0)
             try:
-                reply = yield from ask(_asking(attempt, news, ticket, by, left=(by or inf) - sent))
+                reply = yield from ask(
+                    _asking(attempt, news, found.ticket, by, left=(by or inf) - sent)
+                )
                 if attempt.durability:
                     reply = _copied(attempt.name, attempt.durability, reply)
             except LockUnavailable:
                 # Whoever is in line rides out a restart or a failover, for as long as its place
                 # is kept; whoever only comes is told at once.
-                if not ticket or clock() >= min(until, heard + WAITER_LIFE):
+                if not found.ticket or clock() >= min(until, heard + WAITER_LIFE):
                     raise
-                news = yield Await(POLL)
+                news, _ = yield Await(POLL)
                 continue
             if reply[0] == 1:
                 if vigil:
                     yield from vigil.end()
-                waited = clock() - started if ticket else 0.0
+                waited = clock() - started if found.ticket else 0.0
                 return Grant(reply[1], deadline(sent, attempt.lease), waited)
             heard, unanswered = sent, False
             found = _standing(attempt, reply)
-            ticket = found.ticket
             left = until - clock()
             if left <= 0:
                 raise LockBusy(attempt.name, holder=found.holder, retry_after=found.ttl)
@@ -211,12 +232,18 @@ def acquire(
             else:
                 patience = min(_patience(found, news, random()), left)
                 if vigil:
-                    patience = min(patience, (yield from vigil.keep(attempt, ticket, by)))
-                news = yield Await(patience)
+                    patience = min(patience, (yield from vigil.keep(attempt, found.ticket, by)))
+                news, fence = yield Await(patience)
+                if _may_begin(attempt, found, heard, clock(), fence):
+                    if vigil:
+                        yield from vigil.end()
+                    return Grant(fence, deadline(heard, CLAIM), clock() - started, claimed=False)
     except GeneratorExit:
         raise
     except BaseException:
-        yield from _insist(_last_words(attempt, vigil, waiting=ticket > 0, unanswered=unanswered))
+        yield from _insist(
+            _last_words(attempt, vigil, waiting=found.ticket > 0, unanswered=unanswered)
+        )
         raise
 
 
@@ -297,8 +324,22 @@ def _standing(attempt: Attempt, reply: list[Any]) -> Standing:
     if reply[0] == -1:
         raise LockQueueFull(attempt.name, limit=attempt.most_waiting)
     _, ttl, fence, held_for, actor, meta, position, ticket = reply
-    holder = holders.parse(fence, held_for, actor, meta) if fence else None
-    return Standing(max(ttl, 0) / 1000, holder, position, ticket)
+    holder = holders.parse(fence, held_for, actor, meta) if actor else None
+    return Standing(max(ttl, 0) / 1000, fence, holder, position, ticket)
+
+
+def _may_begin(attempt: Attempt, found: Standing, heard: float, now: float, fence: int) -> bool:
+    """Whether the lock that was handed over may be trusted before it is claimed.
+
+    A fence above the last one known at the last call was granted after that call, so its claim time
+    ends later than if it had begun with the call. Any other is news from long ago.
+    """
+    return (
+        attempt.renewed
+        and attempt.durability is None
+        and fence > found.fence
+        and deadline(heard, CLAIM) - now > ENOUGH_TO_CLAIM
+    )
 
 
 def _patience(found: Standing, news: News, random: float) -> float:

@@ -10,6 +10,8 @@ TICKS = 16
 # Between tries to renew while the store does not answer: part of what is left, within bounds.
 RETRIES_LEFT = 8
 SHORTEST_RETRY, LONGEST_RETRY = 0.01, 1.0
+# A lock that was handed over is claimed by its first renewal; most are released sooner.
+CLAIM_AFTER = 0.1
 # A store may be slower than a short lease would like.
 SHORTEST_PATIENCE = 0.1
 

@@ -8,7 +8,6 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any, Union
@@ -22,7 +21,7 @@ from . import connections, flows, holders, names, renewal, wires
 from .cluster import Nodes
 from .conf import conf
 from .flows import News
-from .shards import Shards, Told
+from .shards import Place, Shards, Told
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ class Listener:
         self.up = False
         self._alias = alias
         self._told = told
-        self._wakes: dict[str, Callable[[], None]] = {}
+        self._places: dict[str, Place] = {}
         self._mutex = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
@@ -61,19 +60,20 @@ class Listener:
                 )
                 self._thread.start()
 
-    def add(self, token: str, channel: str, wake: Callable[[], None]) -> None:
-        """Have ``wake`` called, from the listening thread, whenever asking anew may pay."""
-        self._wakes[token] = wake
+    def add(self, token: str, channel: str, place: Place) -> None:
+        """Have it woken, from the listening thread, whenever asking anew may pay."""
+        self._places[token] = place
 
     def remove(self, token: str) -> None:
-        self._wakes.pop(token, None)
+        self._places.pop(token, None)
 
-    def wake(self, token: str) -> bool:
+    def hand(self, token: str, fence: int) -> bool:
         """Whether somebody waits with it."""
-        wake = self._wakes.get(token)
-        if wake:
-            wake()
-        return wake is not None
+        place = self._places.get(token)
+        if place:
+            place.fence = fence
+            place.wake()
+        return place is not None
 
     def close(self) -> None:
         self._closed.set()
@@ -121,8 +121,8 @@ class Listener:
         self._wake_all()
 
     def _wake_all(self) -> None:
-        for wake in list(self._wakes.values()):
-            wake()
+        for place in list(self._places.values()):
+            place.wake()
 
 
 _listeners: dict[str, AnyListener] = {}
@@ -155,11 +155,11 @@ def channel(alias: str, holder_key: str) -> str:
 
 
 def _told(alias: str, text: str) -> None:
-    kind, token, holder_key = text.split(" ", 2)
+    kind, token, fence, holder_key = text.split(" ", 3)
     if kind == "x":
         if lease := renewal.find(token):
             lease.revoked()
-    elif not listener(alias).wake(token):
+    elif not listener(alias).hand(token, int(fence)):
         # Nobody waits for it. Whatever comes of this, its claim time ends by itself.
         connections.line(alias).run_many([flows.declining(names.keys_of(holder_key), token)])
 

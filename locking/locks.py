@@ -186,7 +186,7 @@ class Lock(Enterable[Lease]):
         renewal.watch(lease)
         try:
             grant = yield from _wish(attempt)
-            lease.granted(grant.fence, grant.deadline)
+            lease.granted(grant)
         except LockDeadlock as error:
             renewal.forget(lease)
             signals.tell(signals.lock_deadlock, Lock, name=self.name, cycle=error.cycle)
@@ -214,4 +214,5 @@ class Lock(Enterable[Lease]):
             floor=self.floor,
             share=self.share,
             durability=self.durability,
+            renewed=self.renew and min(self.lease, self.max_hold) > flows.CLAIM and not self.share,
         )

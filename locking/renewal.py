@@ -134,7 +134,8 @@ def _course(lease: "Tenure", now: float) -> Course:
         deadline=lease.deadline,
         hold_until=lease.since + lease.lock.max_hold,
         renewed=lease.renewed,
-        orphaned=_orphaned(lease),
+        # Whatever its owner does, a lock that was handed over becomes a whole lease.
+        orphaned=lease.claimed and _orphaned(lease),
     )
 
 

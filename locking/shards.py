@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 import hiredis
 import redis
@@ -28,13 +28,21 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 Told = Callable[[str], None]
 
 
+class Place(Protocol):
+    """Of a flow that waits; ``fence`` is that of the lock handed to it."""
+
+    fence: int
+
+    def wake(self) -> None: ...
+
+
 class Shards:
     """Who waits on which channel, and where that is listened to."""
 
     def __init__(self, nodes: Nodes[Pool], told: Told) -> None:
         self._line = ClusterLine(nodes)
         self._told = told
-        self._seats: dict[str, tuple[str, Callable[[], None]]] = {}
+        self._seats: dict[str, tuple[str, Place]] = {}
         self._shards: dict[Node, Shard] = {}
         self._up: set[str] = set()
         self._mutex = threading.Lock()
@@ -46,14 +54,15 @@ class Shards:
     def news(self, channel: str) -> News:
         return News.PUSHED if channel in self._up else News.POLLED
 
-    def add(self, token: str, channel: str, wake: Callable[[], None]) -> None:
-        self._seats[token] = channel, wake
+    def add(self, token: str, channel: str, place: Place) -> None:
+        self._seats[token] = channel, place
 
-    def wake(self, token: str) -> bool:
+    def hand(self, token: str, fence: int) -> bool:
         """Whether somebody waits with it."""
         seat = self._seats.get(token)
         if seat:
-            seat[1]()
+            seat[1].fence = fence
+            seat[1].wake()
         return seat is not None
 
     def start(self, channel: str) -> None:
@@ -83,9 +92,9 @@ class Shards:
     def turned(self, channel: str, *, up: bool) -> None:
         """News may have been missed until now, or will be from now on."""
         (self._up.add if up else self._up.discard)(channel)
-        for wanted, wake in list(self._seats.values()):
+        for wanted, place in list(self._seats.values()):
             if wanted == channel:
-                wake()
+                place.wake()
 
     def doubt(self) -> None:
         self._line.doubt()

@@ -35,8 +35,8 @@ class Tenure:
 
     __slots__ = (
         "__weakref__", "_doubted", "_entries", "_hands", "_let_go", "_mutex", "_pid",
-        "cancellation", "deadline", "due", "fence", "lock", "owner", "renewed", "since", "state",
-        "token",
+        "cancellation", "claimed", "deadline", "due", "fence", "lock", "owner", "renewed", "since",
+        "state", "token",
     )  # fmt: skip
 
     def __init__(self, *, lock: "Lock", token: str) -> None:
@@ -48,6 +48,7 @@ class Tenure:
         self.renewed = lock.renew
         self._pid = os.getpid()
         self.state = ASKED
+        self.claimed = True
         self._entries = 1
         self._hands: holding.Hands = {}
         self._let_go = self._doubted = False
@@ -55,11 +56,14 @@ class Tenure:
         self.owner: owners.Owner | None = owners.current()
         self.cancellation = self._cancellation(self.owner)
 
-    def granted(self, fence: int, deadline: float) -> None:
+    def granted(self, grant: flows.Grant) -> None:
         with self._mutex:
             self.state = HELD
-            self.fence, self.since = fence, clock.now()
-            self._lasts(deadline)
+            self.fence, self.since = grant.fence, clock.now()
+            self._lasts(grant.deadline)
+            self.claimed = grant.claimed
+            if not grant.claimed:
+                self.due = self.since + lifetimes.CLAIM_AFTER
             if self._doubted and self.renewed:
                 self.due = self.since
         self._come_to_hand()
@@ -192,6 +196,7 @@ class Tenure:
         losses.announce(cast("Lease", self))
 
     def _lasts(self, deadline: float) -> None:
+        self.claimed = True
         self.deadline = self.due = max(self.deadline, deadline)
         if self.renewed:
             self.due = lifetimes.due(self.deadline, self.lock.lease, renewal.watchdog.jitter)

@@ -2,69 +2,35 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Generic, TypeVar
 
 from .flows import Listen, News
 from .listening import listener
 
 
-class Waiter:
-    """A thread's place to wait for news on its token."""
+class Seat:
+    """The listener knows of it once it is taken. ``fence`` is that of the lock handed over, or 0.
 
-    def __init__(self) -> None:
-        self._bell = threading.Lock()
-        self._bell.acquire()
+    Most locks are free, so there is no bell before somebody waits. Whoever wakes raises the flag
+    and then looks for the bell; whoever waits sets up the bell and then looks at the flag.
+    """
 
-    def wake(self) -> None:
-        with suppress(RuntimeError):  # it rings already
-            self._bell.release()
+    __slots__ = ("_alias", "_channel", "_listener", "_token", "_woken", "fence")
 
-    def wait(self, seconds: float) -> None:
-        self._bell.acquire(timeout=seconds)
-
-
-class AsyncWaiter:
-    """A task's place to wait for news on its token."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._bell = asyncio.Event()
-
-    def wake(self) -> None:
-        with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._bell.set)
-
-    async def wait(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._bell.wait()
-        self._bell.clear()
-
-
-W = TypeVar("W", Waiter, AsyncWaiter)
-
-
-class Seat(Generic[W]):
-    """A flow's place among those that wait; the listener knows of it once it is taken."""
-
-    __slots__ = ("_alias", "_channel", "_listener", "_make", "_token", "waiter")
-
-    def __init__(self, alias: str, make: Callable[[], W]) -> None:
+    def __init__(self, alias: str) -> None:
         self._alias = alias
-        self._make: Callable[[], W] = make
         self._token = ""
+        self._woken = False
+        self.fence = 0
 
     def take(self, step: Listen) -> bool:
-        """Whether somebody has to begin to listen first; that will wake the waiter."""
+        """Whether somebody has to begin to listen first; that will wake the flow."""
         self._listener = listener(self._alias)
         up = self._listener.hears(step.channel)
         begin = not up and step.seconds > 0
         if up or begin:
             self._token, self._channel = step.token, step.channel
-            self.waiter: W = self._make()
-            self._listener.add(step.token, step.channel, self.waiter.wake)
+            self._listener.add(step.token, step.channel, self)
         if begin:
             self._listener.start(step.channel)
         return begin
@@ -76,3 +42,57 @@ class Seat(Generic[W]):
     def leave(self) -> None:
         if self._token:
             self._listener.remove(self._token)
+
+    def wake(self) -> None:
+        """From any thread."""
+        self._woken = True
+        self._ring()
+
+    def _ring(self) -> None:
+        raise NotImplementedError
+
+
+class ThreadSeat(Seat):
+    __slots__ = ("_bell",)
+
+    def __init__(self, alias: str) -> None:
+        super().__init__(alias)
+        self._bell: threading.Lock | None = None
+
+    def _ring(self) -> None:
+        if self._bell:
+            with suppress(RuntimeError):  # it rings already
+                self._bell.release()
+
+    def wait(self, seconds: float) -> None:
+        if self._bell is None:
+            bell = threading.Lock()
+            bell.acquire()
+            self._bell = bell
+        if not self._woken:
+            self._bell.acquire(timeout=seconds)
+        self._woken = False
+
+
+class TaskSeat(Seat):
+    __slots__ = ("_bell", "_loop")
+
+    def __init__(self, alias: str) -> None:
+        super().__init__(alias)
+        self._loop = asyncio.get_running_loop()
+        self._bell: asyncio.Event | None = None
+
+    def _ring(self) -> None:
+        if self._bell:
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._bell.set)
+
+    async def wait(self, seconds: float) -> None:
+        if self._bell is None:
+            self._bell = asyncio.Event()
+        if not self._woken:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._bell.wait()
+        self._bell.clear()
+        self._woken = False

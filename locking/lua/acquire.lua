@@ -4,7 +4,7 @@
 -- ARGV   token, lease ms, enrol (0 no, 1 to be told on the channel, 2 to ask again), channel,
 --        life of that entry ms, fair (0 or 1), most waiters, ticket of old or 0, fence floor,
 --        actor, meta
--- Reply  {1, fence} | {0, ttl ms, holder's fence, held for µs, actor, meta, position, ticket}
+-- Reply  {1, fence} | {0, ttl ms, last fence, held for µs, holder's actor, meta, position, ticket}
 --        | {-1} too many wait
 local token, lease, enrol, channel, life, fair, most, ticket, floor, actor, meta = unpack(ARGV)
 local now = microseconds()
@@ -43,5 +43,6 @@ if enrol ~= '0' then
   end
 end
 local held = call('HMGET', holder, 'f', 'at', 'actor', 'meta')
-return {0, call('PTTL', holder), tonumber(held[1] or 0), now - (held[2] or now),
-  held[3] or '', held[4] or '', position, place}
+local last = held[1] or call('HGET', memory, 'f') or 0
+return {0, call('PTTL', holder), tonumber(last), now - (held[2] or now), held[3] or '',
+  held[4] or '', position, place}

@@ -1,4 +1,5 @@
--- Give a held lease at least so much longer; a lease that is gone is never made again.
+-- Give a held lease at least so much longer; a lease that is gone is never made again. For a token
+-- that was handed the lock, the call claims it.
 -- KEYS   holder, queue, records, memory, [index]
 -- ARGV   token, lease ms
 -- Reply  1 done | 0 not held by this token
@@ -15,5 +16,6 @@ if redis.call('PTTL', holder) < lease then
     redis.call('ZADD', index, string.format('%.0f', expiry), holder)
   end
 end
+redis.call('HDEL', holder, 'st')
 redis.call('PEXPIRE', memory, 604800000)
 return 1

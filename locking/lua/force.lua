@@ -20,7 +20,7 @@ if token and fence == expected then
   call('HINCRBY', memory, 'v', 1)
   call('PEXPIRE', memory, MEMORY_MS)
   if victim ~= '' then
-    tell(channel or '-', 'x ' .. token .. ' ' .. holder)
+    tell(channel or '-', 'x ' .. token .. ' 0 ' .. holder)
   end
   answer, token = 1, nil
 end

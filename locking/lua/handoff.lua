@@ -19,7 +19,8 @@ local function grant(token, now, lease, floor, channel, actor, meta, state)
   return fence
 end
 
--- Give the free lock to the first live waiter, who then claims it by asking once more.
+-- Give the free lock to the first live waiter, who claims it by asking once more, or by extending
+-- the lease that it was told of.
 -- Stops at the caller's own token. Reply: 'given', 'yours', 'nobody', or 'more' dead to skip.
 local function hand_off(now, caller)
   for _ = 1, MOST_DEAD do
@@ -35,7 +36,9 @@ local function hand_off(now, caller)
     if record then
       local due, channel, floor, actor, meta =
         string.match(record, '^(%d+) (%S+) (%d+) (%S+) (.*)$')
-      if tonumber(due) > now and tell(channel, 'g ' .. token .. ' ' .. holder) then
+      local _, fence = coming_fence(now, tonumber(floor))
+      local news = 'g ' .. token .. ' ' .. fence .. ' ' .. holder
+      if tonumber(due) > now and tell(channel, news) then
         grant(token, now, CLAIM_MS, tonumber(floor), channel, actor, meta, 'granted')
         return 'given'
       end

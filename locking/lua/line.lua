@@ -55,11 +55,15 @@ local function given_up(token)
 end
 
 -- The clock keeps fences rising when the memory is lost, the memory when the clock steps back.
-local function next_fence(now, floor)
+local function coming_fence(now, floor)
   local last, grants = unpack(call('HMGET', memory, 'f', 'n'))
   local fence = math.max(now, (tonumber(last) or 0) + 1, floor + 1)
-  local text = digits(fence)
-  call('HSET', memory, 'f', text, 'n', (grants or 0) + 1)
+  return fence, digits(fence), grants or 0
+end
+
+local function next_fence(now, floor)
+  local fence, text, grants = coming_fence(now, floor)
+  call('HSET', memory, 'f', text, 'n', grants + 1)
   call('PEXPIRE', memory, MEMORY_MS)
   return fence, text
 end

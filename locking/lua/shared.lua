@@ -89,7 +89,7 @@ local function hand_out(now, caller)
       alive = false
     end
     leave_queue(token)
-    if alive and tell(channel, 'g ' .. token .. ' ' .. holder) then
+    if alive and tell(channel, 'g ' .. token .. ' 0 ' .. holder) then
       grant(token, now, CLAIM_MS, weight, capacity, tonumber(floor), channel, actor, meta,
         'granted')
     end

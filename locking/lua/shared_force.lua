@@ -20,7 +20,7 @@ for place = 1, #shares, 2 do
     call('HSET', memory, 'x', string.sub(me .. token .. gone, 1, 8 * #me))
     call('HINCRBY', memory, 'v', 1)
     call('PEXPIRE', memory, MEMORY_MS)
-    tell(channel, 'x ' .. token .. ' ' .. holder)
+    tell(channel, 'x ' .. token .. ' 0 ' .. holder)
     answer = 1
     break
   end

@@ -294,7 +294,7 @@ def test_interrupted_when_all_but_granted_it_gives_the_lock_back(held):
     )
     next(flow)
     busy = [0, 60_000, 41, 0, OTHER, b"", 0, 9]
-    for reply in (flows.News.PUSHED, busy, b"", [0], flows.News.PUSHED):
+    for reply in (flows.News.PUSHED, busy, b"", [0], (flows.News.PUSHED, 0)):
         flow.send(reply)
     assert flow.send([1, 42]) == forget
     assert flow.throw(KeyboardInterrupt()) == Settle(

@@ -5,6 +5,7 @@ from itertools import count
 import pytest
 
 from locking import LockBusy, LockQueueFull, LockUnavailable, flows, scripts
+from locking.durability import Durability
 from locking.errors import ConnectionBroken, ScriptMissing
 from locking.flows import Attempt, Await, Grant, Listen, News, Run, Settle
 
@@ -74,14 +75,14 @@ def test_beginning_to_listen_takes_no_longer_than_the_wait():
 
 def test_a_waiter_keeps_its_seniority():
     flow, _ = waiting()
-    assert flow.send(News.PUSHED).args[7] == 77
+    assert flow.send((News.PUSHED, 0)).args[7] == 77
 
 
 def test_a_waiter_whose_connection_is_lost_polls_until_it_is_back():
     flow, _ = waiting()
-    assert flow.send(News.POLLED).args[2:5] == (2, "c", 1_000)
+    assert flow.send((News.POLLED, 0)).args[2:5] == (2, "c", 1_000)
     assert flow.send(HELD).seconds == pytest.approx(0.05 * 0.75)
-    assert flow.send(News.PUSHED).args[2] == 1
+    assert flow.send((News.PUSHED, 0)).args[2] == 1
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_a_sleep_ends_when_the_caller_gives_up():
 
 def test_a_lock_that_stays_held_is_busy_when_the_wait_is_over_and_leaves_the_queue():
     flow, _ = waiting(wait=1.0, times=(0.0, 0.0, 0.5, 0.9, 1.0))
-    flow.send(News.PUSHED)
+    flow.send((News.PUSHED, 0))
     assert flow.send(HELD) == Settle(scripts.ABANDON, KEYS, ("tok", 0))
     with pytest.raises(LockBusy) as busy:
         flow.send(None)
@@ -130,18 +131,55 @@ def test_a_lock_that_is_free_but_not_ours_is_busy_without_a_holder():
 
 def test_whoever_is_in_line_rides_out_a_short_outage_at_its_place():
     flow, _ = waiting(wait=None, times=(0.0, 0.0, 0.0, 5.0, 14.9))
-    flow.send(News.PUSHED)
+    flow.send((News.PUSHED, 0))
     assert flow.throw(LockUnavailable()) == Await(0.05)
-    assert flow.send(News.POLLED).args[7] == 77
+    assert flow.send((News.POLLED, 0)).args[7] == 77
 
 
 @pytest.mark.parametrize(("wait", "now"), [(None, 21.0), (8.0, 8.0)])
 def test_an_outage_longer_than_its_place_is_kept_or_its_wait_is_told(wait, now):
     flow, _ = waiting(wait=wait, times=(0.0, 0.0, 0.0, 5.0, now))
-    flow.send(News.PUSHED)
+    flow.send((News.PUSHED, 0))
     assert flow.throw(LockUnavailable()) == Settle(scripts.ABANDON, KEYS, ("tok", 1))
     with pytest.raises(LockUnavailable):
         flow.send(None)
+
+
+def trusting(*, now=0.0, **changes):
+    """The flow of a waiter who may begin before it has claimed, in line and asleep since 0.0."""
+    flow = flows.acquire(
+        attempt(30.0)._replace(renewed=True, **changes),
+        clock=iter([0.0, 0.0, 0.0, now, now, now]).__next__,
+        random=lambda: 0.5,
+    )
+    next(flow)
+    flow.send(News.PUSHED)
+    told = (HELD, 1) if changes.get("durability") else HELD
+    assert isinstance(flow.send(told), Await)
+    return flow
+
+
+def test_a_lock_handed_over_is_trusted_at_once_for_what_is_left_of_its_claim_time():
+    grant = result(trusting(now=1.0), (News.PUSHED, 42))
+    assert grant == Grant(42, deadline=pytest.approx(2.968), waited=1.0, claimed=False)
+
+
+@pytest.mark.parametrize(
+    ("fence", "options"),
+    [
+        pytest.param(0, {}, id="nothing was handed over"),
+        pytest.param(41, {}, id="that was before the last call"),
+        pytest.param(42, {"now": 2.7}, id="too little is left of its time"),
+        pytest.param(42, {"renewed": False}, id="nobody would claim it"),
+        pytest.param(42, {"durability": Durability.AOF}, id="the claim must be durable"),
+    ],
+)
+def test_what_cannot_be_trusted_at_once_is_claimed_first(fence, options):
+    if not options.get("renewed", True):
+        flow, _ = waiting()
+    else:
+        flow = trusting(**options)
+    assert isinstance(flow.send((News.PUSHED, fence)), Run)
 
 
 def test_a_full_queue_is_told_with_its_limit():
@@ -156,7 +194,7 @@ def test_a_wait_without_end_goes_on():
     assert run.until is None
     for _ in range(3):
         assert isinstance(flow.send(HELD), Await)
-        assert isinstance(flow.send(News.PUSHED), Run)
+        assert isinstance(flow.send((News.PUSHED, 0)), Run)
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_the_holder_is_told(store, token, channel):
         heard.get_message(timeout=1)
         force(store, hold(store, token, channel))
         news = heard.get_message(timeout=1 if channel != "-" else 0.05)
-    expected = f"x {token} lock:{{n}}:l".encode() if channel != "-" else None
+    expected = f"x {token} 0 lock:{{n}}:l".encode() if channel != "-" else None
     assert (news and news["data"]) == expected
 
 

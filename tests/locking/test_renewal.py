@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from django.test import override_settings
 from config.redis import caches
 from locking import Lease, LockExpired, LockRevoked, clock, lock
 from locking.control import force_release
+from locking.flows import Grant
 from locking.listening import listener
 from locking.renewal import find, forget, watch, watchdog
 from tests.locking.proxy import Fault
@@ -413,11 +415,28 @@ def test_the_holder_of_a_lock_that_an_operator_breaks_is_told_at_once(losses):
         lease.check()
 
 
+@pytest.mark.race
+def test_a_lock_handed_over_is_claimed_before_its_time_is_over(store):
+    with lock("n") as before:
+        worker = ThreadPoolExecutor(1)
+        handed = worker.submit(lambda: lock("n", wait=10).acquire())
+        until(lambda: store.zcard("lock:{n}:q") == 1)
+    lease = handed.result(5)
+    assert lease.fence > before.fence
+    assert store.hget("lock:{n}:l", "st") == b"granted"
+    assert 0.2 < lease.remaining < 3.0
+    worker.shutdown()  # which ends its owner
+    until(lambda: lease.remaining > 25)
+    assert not store.hexists("lock:{n}:l", "st")
+    assert store.pttl("lock:{n}:l") > 25_000
+    lease.release()
+
+
 def test_news_of_a_revocation_that_overtook_the_grant_is_looked_into(losses):
     lease = Lease(lock=lock("n", on_lost=losses), token="t" * 32)
     watch(lease)
     lease.revoked()
-    lease.granted(1, clock.now() + 30)
+    lease.granted(Grant(1, clock.now() + 30, waited=0.0))
     assert lease.valid
     assert losses.heard.wait(1)
     assert lease.lost
@@ -425,7 +444,7 @@ def test_news_of_a_revocation_that_overtook_the_grant_is_looked_into(losses):
 
 def test_a_renewal_answered_after_the_deadline_brings_no_lease_back():
     lease = Lease(lock=lock("n"), token="t" * 32)
-    lease.granted(1, clock.now() - 0.001)
+    lease.granted(Grant(1, clock.now() - 0.001, waited=0.0))
     assert lease.lost
     lease.renewal_answered(held=True, sent=clock.now())
     assert lease.lost
@@ -436,7 +455,7 @@ def test_the_watchdog_survives_its_own_errors(caplog):
     with override_settings(CACHES={"default": {"BACKEND": LOCMEM}}):
         astray = Lease(lock=lock("astray"), token="t" * 32)
         watch(astray)
-        astray.granted(1, clock.now() + 0.3)
+        astray.granted(Grant(1, clock.now() + 0.3, waited=0.0))
         until(lambda: "goes on after an error" in caplog.text)
     forget(astray)
     time.sleep(1)

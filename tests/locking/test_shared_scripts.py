@@ -168,7 +168,7 @@ def test_all_leading_readers_are_granted_together_and_told(shares, store, news):
     assert shares.release(writer) == [1, 0]
     assert sorted(shares.holders) == sorted([first, second])
     assert shares.queue == [other, last]
-    assert [news(), news(), news()] == [f"g {first} {HOLDERS}", f"g {second} {HOLDERS}", None]
+    assert [news(), news(), news()] == [f"g {first} 0 {HOLDERS}", f"g {second} 0 {HOLDERS}", None]
     fences = [int(store.hget(GRANTS, tok).split()[0]) for tok in (first, second)]
     assert fences[0] < fences[1]
     assert [shares.ask(READ, tok, enrol=1) for tok in (first, second)] == [[1, f] for f in fences]
@@ -340,7 +340,7 @@ def test_the_one_that_is_meant_is_taken_and_told(shares, store, news):
     call = token()
     assert shares.run(SHARED.force, fence + 10**9, token()) == [0, 0]
     assert shares.run(SHARED.force, fence, call) == [1, 0]
-    assert news() == f"x {victim} {HOLDERS}"
+    assert news() == f"x {victim} 0 {HOLDERS}"
     assert (shares.holders, shares.queue) == ([other], [writer])
     assert shares.run(SHARED.force, fence, call) == [2, 0]
     assert shares.run(SHARED.extend, victim, 9_000) == 0
