@@ -3,6 +3,7 @@
 import threading
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .errors import LockInAtomic
 
@@ -10,8 +11,7 @@ from .errors import LockInAtomic
 class _Databases(threading.local):
     """Those of a thread, looked up once: Django's way to them costs more than all else here."""
 
-    def __init__(self) -> None:
-        self.connections = connections.all()
+    known: list[BaseDatabaseWrapper] | None = None
 
 
 _databases = _Databases()
@@ -19,7 +19,9 @@ _databases = _Databases()
 
 def refuse_open(name: str) -> None:
     """Raises LockInAtomic when the caller has a transaction open on any database."""
-    for connection in _databases.connections:
+    if _databases.known is None:
+        _databases.known = connections.all()
+    for connection in _databases.known:
         blocks = connection.atomic_blocks
         # Like Django's own durable blocks, blind to the one that TestCase wraps around a test.
         if blocks and not blocks[-1]._from_testcase:  # type: ignore[attr-defined]

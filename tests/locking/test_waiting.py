@@ -170,7 +170,7 @@ def test_a_thousand_waiters_cost_no_more_for_each_hand_over_than_ten(store):
 
     asyncio.run(crowd(1))
     few, many = asyncio.run(crowd(10)), asyncio.run(crowd(1000))
-    # A release for each, which hands the lock on; some, who fell asleep too long ago, claim it first.
+    # A release for each, which hands the lock on; who fell asleep too long ago claims it first.
     assert 1.0 <= few <= 1.3
     assert 1.0 <= many <= 1.3
 
