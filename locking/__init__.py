@@ -20,6 +20,7 @@ from .errors import (
 )
 from .leases import Lease
 from .locks import Lock, lock
+from .quorum import quorum_lock
 from .shared import RWLock, rw_lock, semaphore
 from .together import Leases, LockAll, lock_all
 
@@ -51,6 +52,7 @@ __all__ = [
     "lock_all",
     "locked",
     "locked_atomic",
+    "quorum_lock",
     "rw_lock",
     "semaphore",
 ]

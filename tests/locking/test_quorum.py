@@ -1,0 +1,218 @@
+"""Locks on most of five independent servers, some of which die or fall silent."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from django.test import override_settings
+
+from config.redis import caches
+from locking import LockBusy, LockInvalid, LockLost, LockUnavailable, lock, quorum_lock
+from locking.errors import LockExpired
+from locking.quorum import QuorumLease
+from tests.servers import Valkey, scratch
+
+ALIASES = [f"q{number}" for number in range(5)]
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[list[Valkey]]:
+    servers = [Valkey(scratch()) for _ in ALIASES]
+    yield servers
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def servers(started: list[Valkey]) -> Iterator[list[Valkey]]:
+    made = {
+        alias: caches(server.url)["locks"] for alias, server in zip(ALIASES, started, strict=True)
+    }
+    with override_settings(CACHES=caches(started[0].url) | made):
+        yield started
+    for server in started:
+        if server.process.poll() is None:
+            server.resume()
+        else:
+            server.restart()
+        server.ask("FLUSHALL")
+
+
+def acquire(colour: str, **options) -> QuorumLease:
+    wanted = quorum_lock("n", caches=ALIASES, **options)
+    return wanted.acquire() if colour == "sync" else asyncio.run(wanted.aacquire())
+
+
+def release(colour: str, lease: QuorumLease) -> None:
+    if colour == "sync":
+        lease.release()
+    else:
+        asyncio.run(lease.arelease())
+
+
+def held_on(servers: list[Valkey]) -> int:
+    running = [server for server in servers if server.process.poll() is None]
+    return sum(server.database(1).exists("lock:{n}:l") for server in running)
+
+
+both = pytest.mark.parametrize("colour", ["sync", "async"])
+
+
+@both
+def test_it_is_held_everywhere_and_excludes_others(servers: list[Valkey], colour):
+    lease = acquire(colour, wait=0)
+    assert held_on(servers) == 5
+    assert {int(s.database(1).hget("lock:{n}:l", "f")) for s in servers} == {lease.fence}
+    assert 25 < lease.remaining < 30
+    with pytest.raises(LockBusy) as caught:
+        acquire(colour, wait=0.1)
+    assert 20 < caught.value.retry_after <= 30
+    assert held_on(servers) == 5
+    release(colour, lease)
+    release(colour, lease)
+    assert held_on(servers) == 0
+    assert not lease.valid
+
+
+@both
+def test_it_outlives_two_servers_of_five_and_not_three(servers: list[Valkey], colour):
+    lease = acquire(colour)
+    servers[0].stop()
+    servers[1].pause()
+    with pytest.raises(LockBusy):
+        acquire(colour, wait=0)
+    release(colour, lease)
+    begun = time.monotonic()
+    again = acquire(colour, wait=0)
+    assert time.monotonic() - begun < 1.5
+    assert again.fence > lease.fence
+    release(colour, again)
+    servers[2].stop()
+    with pytest.raises(LockUnavailable):
+        acquire(colour, wait=0)
+    assert held_on([servers[3], servers[4]]) == 0
+
+
+def test_fences_rise_over_majorities_that_share_but_one_server(servers: list[Valkey]):
+    """Whose clocks differ: the one that both ask is the slowest."""
+    for ahead, server in enumerate((servers[0], servers[1]), 1):
+        server.database(1).hset("lock:{n}:s", "f", str(int((time.time() + 3600 * ahead) * 1e6)))
+    servers[3].stop(), servers[4].stop()
+    first = acquire("sync")
+    assert first.fence > (time.time() + 3600) * 1e6
+    first.release()
+    for server in (servers[3], servers[4]):
+        server.restart()
+    servers[0].stop(), servers[1].stop()
+    assert acquire("sync").fence > first.fence
+
+
+@pytest.mark.race
+def test_of_many_at_once_one_holds_it(servers: list[Valkey]):
+    inside, most, fences = 0, 0, []
+    counting = threading.Lock()
+
+    def work() -> None:
+        nonlocal inside, most
+        with quorum_lock("n", caches=ALIASES, wait=30) as lease:
+            with counting:
+                inside += 1
+                most = max(most, inside)
+                fences.append(lease.fence)
+            time.sleep(0.002)
+            with counting:
+                inside -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    servers[2].stop()
+    for thread in threads:
+        thread.join()
+    assert (most, len(fences)) == (1, 6)
+    assert fences == sorted(set(fences))
+
+
+def test_a_lease_is_extended_while_most_servers_have_it(servers: list[Valkey]):
+    lease = acquire("sync", lease=2)
+    servers[0].database(1).flushdb()
+    servers[1].stop()
+    time.sleep(0.1)
+    lease.extend()
+    assert lease.remaining > 1.9
+    asyncio.run(lease.aextend())
+    servers[2].database(1).flushdb()
+    with pytest.raises(LockUnavailable):  # two have it, two have not, one does not say
+        lease.extend()
+    servers[3].database(1).flushdb()
+    with pytest.raises(LockLost):
+        lease.extend()
+
+
+@pytest.mark.race
+def test_a_lease_that_ran_out_is_told(servers: list[Valkey]):
+    lease = acquire("sync", lease=0.3)
+    lease.check()
+    time.sleep(0.4)
+    with pytest.raises(LockExpired):
+        lease.check()
+    with pytest.raises(LockLost):
+        lease.release()
+
+
+def test_the_error_of_a_block_outranks_that_of_its_release(servers: list[Valkey]):
+    with pytest.raises(ZeroDivisionError), quorum_lock("n", caches=ALIASES):
+        for server in servers:
+            server.database(1).flushdb()
+        _ = 1 / 0
+    with pytest.raises(LockLost), quorum_lock("n", caches=ALIASES):
+        for server in servers:
+            server.database(1).flushdb()
+
+
+def test_blocks_of_tasks(servers: list[Valkey]):
+    async def main() -> None:
+        async def one() -> None:
+            async with quorum_lock("n", caches=ALIASES, wait=20) as lease:
+                lease.check()
+                fences.append(lease.fence)
+
+        fences: list[int] = []
+        await asyncio.gather(*(one() for _ in range(4)))
+        assert fences == sorted(set(fences))
+
+    asyncio.run(main())
+    assert held_on(servers) == 0
+
+
+def test_an_acquire_that_is_cancelled_leaves_nothing(servers: list[Valkey]):
+    async def once(steps: int) -> bool:
+        task = asyncio.create_task(quorum_lock("n", caches=ALIASES).aacquire())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        if task.done():
+            return False
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return True
+
+    steps = 0
+    while asyncio.run(once(steps)):
+        assert held_on(servers) == 0
+        steps += 1
+    assert steps > 3
+
+
+def test_a_plain_lock_by_the_same_name_counts_as_held(servers: list[Valkey]):
+    with lock("n"):
+        acquire("sync", wait=0).release()  # one server of five
+    assert held_on(servers) == 0
+
+
+@pytest.mark.parametrize("aliases", [["q0", "q1"], ["q0", "q1", "q1"], ["q0"] * 3])
+def test_too_few_servers_are_refused(aliases):
+    with pytest.raises(LockInvalid):
+        quorum_lock("n", caches=aliases)
