@@ -228,7 +228,7 @@ def acquire(
             if left <= 0:
                 raise LockBusy(attempt.name, holder=found.holder, retry_after=found.ttl)
             if news is News.NONE:
-                news = yield Listen(attempt.token, attempt.channel, min(left, SAFETY_POLL))
+                news = yield Listen(attempt.token, attempt.channel, min(left, POLL))
             else:
                 patience = min(_patience(found, news, random()), left)
                 if vigil:
@@ -274,7 +274,7 @@ def _insist(last_words: Iterable[Step]) -> Flow[None]:
 
 
 def _asking(attempt: Attempt, news: News, ticket: int, until: float | None, *, left: float) -> Run:
-    life = POLLER_LIFE if news is News.POLLED else WAITER_LIFE
+    life = WAITER_LIFE if news is News.PUSHED else POLLER_LIFE
     guard = attempt.guard
     known = protocol(attempt.keys)
     return Run(
@@ -283,7 +283,7 @@ def _asking(attempt: Attempt, news: News, ticket: int, until: float | None, *, l
         (
             attempt.token,
             milliseconds(attempt.lease),
-            int(news),
+            int(_enrolment(attempt, news)),
             attempt.channel,
             milliseconds(life),
             int(attempt.fair),
@@ -300,6 +300,11 @@ def _asking(attempt: Attempt, news: News, ticket: int, until: float | None, *, l
         whole=attempt.durability is not None,
         confirm=confirmation(attempt.durability, left) if attempt.durability else None,
     )
+
+
+def _enrolment(attempt: Attempt, news: News) -> News:
+    """Whoever waits is in line from the first call on, even before news can reach it."""
+    return News.POLLED if news is News.NONE and attempt.wait != 0 else news
 
 
 def _copied(name: str, durability: Durability, replies: tuple[Any, Any]) -> Any:

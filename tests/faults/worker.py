@@ -159,7 +159,7 @@ class Worker:
 
     def listens(self) -> bool:
         """Waiters would be served without, by asking again and again."""
-        store, channel = get_redis_connection("locks"), listening.channel("locks")
+        store, channel = get_redis_connection("locks"), listening.channel("locks", "lock:{end}:l")
         deadline = now() + RECOVERY * 1e9
         while not store.pubsub_numsub(channel)[0][1]:
             if now() > deadline:

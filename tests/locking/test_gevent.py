@@ -20,8 +20,10 @@ def work(number):
 
 beating = gevent.spawn(beat)
 with lock("n"):
-    greenlets = [gevent.spawn(work, number) for number in range(20)]
-    gevent.sleep(0.3)
+    greenlets = []
+    for number in range(20):
+        greenlets.append(gevent.spawn(work, number))
+        gevent.sleep(0.02)
 gevent.joinall(greenlets, timeout=10)
 tell(served)
 with lock("m", lease=0.3) as lease:
