@@ -100,6 +100,9 @@ class Listener:
         connection = connections.dial(self._alias)
         try:
             self._socket = connection._sock
+            # Looked at after the socket is known to whoever closes, and so never missed.
+            if self._closed.is_set():
+                return
             self._socket.sendall(wires.pack(("SUBSCRIBE", self.channel)))
             for message in wires.messages(self._socket):
                 self._heard(message)
