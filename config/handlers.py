@@ -31,7 +31,8 @@ class ProblemMiddleware:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         match error:
-            case AccountsError() | BreakerError() | LockError():
+            # With status 500 they tell of a mistake in the program, which is not for its callers.
+            case AccountsError() | BreakerError() | LockError() if error.status != 500:
                 return from_domain(request, error)
             case OperationalError():
                 return database_unavailable(request, error)

@@ -118,7 +118,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     """DRF's hook. None lets an unknown error rise to ``handler500``."""
     request = context["request"]._request
     match error:
-        case AccountsError() | BreakerError() | LockError():
+        # With status 500 they tell of a mistake in the program, which is not for its callers.
+        case AccountsError() | BreakerError() | LockError() if error.status != 500:
             set_rollback()
             response = from_domain(request, error)
             if error.status == 401:

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from breaker.errors import CircuitOpenError
 from config import urls as config_urls
-from locking.errors import LockBusy
+from locking.errors import LockBusy, LockInAtomic
 
 
 class Nested(serializers.Serializer[dict[str, str]]):
@@ -69,6 +69,7 @@ ERRORS: dict[str, Exception] = {
     "forbidden": PermissionDenied(),
     "database": OperationalError("could not connect to server at 10.1.2.3, password hunter2"),
     "bug": ZeroDivisionError("hunter2"),
+    "misuse": LockInAtomic("hunter2"),
 }
 
 urlpatterns = [

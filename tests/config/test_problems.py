@@ -21,6 +21,7 @@ def client() -> Client:
         ("forbidden", 403, "permission_denied", None),
         ("database", 503, "database_unavailable", "1"),
         ("bug", 500, "internal_error", None),
+        ("misuse", 500, "internal_error", None),
     ],
 )
 def test_an_error_becomes_a_problem_document(
