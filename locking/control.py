@@ -131,9 +131,11 @@ def force_release(
     refuses to run inside a transaction.
     """
     name = names.canonical(name)
-    record = _record(detail(name, kind=kind), fence=fence, actor=actor, reason=reason)
+    keys = _keys(name, kind)
+    (found,) = inspection.look([keys[0]], most=1, fence=fence)
+    record = _record(found, fence=fence, actor=actor, reason=reason)
     with _outcome(record):
-        if not drive(_force(_keys(name, kind), fence), conf().cache):
+        if not drive(_force(keys, fence), conf().cache):
             raise HolderChanged(name, fence=fence)
     signals.tell(signals.lock_forced, Lock, name=name, fence=fence, actor=actor, reason=reason)
     return record

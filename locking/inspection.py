@@ -136,13 +136,15 @@ def _following(cursor: Cursor, expiries: list[int], limit: int) -> Cursor | None
     return Cursor(expiry, skip + cursor.skip if expiry == cursor.expiry else skip)
 
 
-def look(holder_keys: Iterable[str], *, most: int) -> list[LockStatus]:
+def look(holder_keys: Iterable[str], *, most: int, fence: int | None = None) -> list[LockStatus]:
     """One row for each, with ``most`` of those who hold it and who wait; in one trip to the store.
+
+    ``fence``: of many who hold it together, tell only of the one under that fence.
 
     A key under which the store keeps something else is left out.
     """
     wanted = list(holder_keys)
-    replies = _run([_inspection(key, most) for key in wanted])
+    replies = _run([_inspection(key, most, fence) for key in wanted])
     if wanted and all(isinstance(reply, LockUnavailable) for reply in replies):
         raise replies[0]
     return [
@@ -152,10 +154,11 @@ def look(holder_keys: Iterable[str], *, most: int) -> list[LockStatus]:
     ]
 
 
-def _inspection(holder_key: str, most: int) -> Run:
+def _inspection(holder_key: str, most: int, fence: int | None) -> Run:
     keys = names.keys_of(holder_key)
-    shared = names.kind(holder_key) is not Kind.LOCK
-    return Run(scripts.SHARED_INSPECT if shared else scripts.INSPECT, keys, (most,))
+    if names.kind(holder_key) is Kind.LOCK:
+        return Run(scripts.INSPECT, keys, (most,))
+    return Run(scripts.SHARED_INSPECT, keys, (most,) if fence is None else (most, fence))
 
 
 def _run(runs: list[Run]) -> list[Any]:

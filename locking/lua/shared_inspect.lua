@@ -1,13 +1,13 @@
 -- What an operator may know of the shares of a name; tokens stay secret.
 -- KEYS   holders, queue, records, memory, grants
--- ARGV   most waiters to tell of, and as many holders
+-- ARGV   most waiters to tell of, and as many holders; [fence of the only holder to tell of]
 -- Reply  {held, holders, waiting, waiters, counters}
 --        holders   {fence, ttl ms, held for µs, held | granted, actor, meta, weight, capacity} of
 --                  those that hold longest
 --        waiters   {waited µs, actor, weight} of those alive, the first in line first
 --        counters  {grants, enrolments, forced releases}
 local holder, queue, records, memory, grants = unpack(KEYS)
-local most = tonumber(ARGV[1])
+local most, only = tonumber(ARGV[1]), ARGV[2]
 local call = redis.call
 local clock = call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -17,9 +17,11 @@ local held = call('ZRANGEBYSCORE', holder, string.format('(%.0f', now), '+inf', 
 for place = 1, #held, 2 do
   local fence, weight, capacity, at, state, _, actor, meta = string.match(
     call('HGET', grants, held[place]), '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%S+) (.*)$')
-  local ttl = math.ceil((held[place + 1] - now) / 1000)
-  shares[#shares + 1] = {
-    tonumber(fence), ttl, now - at, state, actor, meta, tonumber(weight), tonumber(capacity)}
+  if not only or only == fence then
+    local ttl = math.ceil((held[place + 1] - now) / 1000)
+    shares[#shares + 1] = {
+      tonumber(fence), ttl, now - at, state, actor, meta, tonumber(weight), tonumber(capacity)}
+  end
 end
 table.sort(shares, function(one, other) return one[1] < other[1] end)
 for place = #shares, most + 1, -1 do

@@ -164,6 +164,21 @@ def test_of_several_holders_one_is_thrown_out(db, kind):
         second.release()
 
 
+def test_of_very_many_holders_each_is_on_record(db):
+    seats = semaphore("pool", control.MANY + 2)
+    leases = [seats.acquire() for _ in range(control.MANY + 1)]
+    last = semaphore("pool", control.MANY + 2, meta={"job": 7}).acquire()
+    assert last.fence not in [hold.holder.fence for hold in of_pool().holds]
+    record = control.force_release("pool", kind=Kind.SEMAPHORE, fence=last.fence, **WHO)
+    assert (record.outcome, record.meta) == ("released", '{"job": 7}')
+    assert len(record.holder.split(":")) == 3
+    assert of_pool().held == len(leases)
+
+
+def of_pool():
+    return control.detail("pool", kind=Kind.SEMAPHORE)
+
+
 def test_a_later_holder_is_left_alone_and_that_is_on_record(db):
     before = lock("render").acquire()
     before.release()
