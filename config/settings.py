@@ -198,7 +198,11 @@ SPECTACULAR_SETTINGS = {
 
 # One dict per app
 
-LOCKING = {"CACHE": "locks"}
+LOCKING = {
+    "CACHE": "locks",
+    # What generations and the locks' own probe are called: no caller over HTTP may hold these up.
+    "PRIVATE": ("generation:", "locking:"),
+}
 BREAKER = {"CACHE": "breaker"}
 HEALTH = {
     "TOKENS": env.list("HEALTH_TOKENS", default=[]),

@@ -7,7 +7,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from . import durations
+from . import durations, names
 from .conf import Settings, conf
 from .errors import LockInvalid
 
@@ -39,12 +39,23 @@ def _check_values(found: Settings) -> Iterable[CheckMessage]:
     if type(found.prefix) is not str or not re.fullmatch(r"[^{}]+", found.prefix):
         yield Error("LOCKING['PREFIX']: must be text without braces.", id="locking.E002")
 
+    if type(found.private) is not tuple or not all(map(_begins_names, found.private)):
+        message = "LOCKING['PRIVATE']: must be a tuple of beginnings of names."
+        yield Error(message, hint="Such as ('billing:',).", id="locking.E002")
     for key, number in (
         ("QUEUE_LIMIT", found.queue_limit),
         ("HTTP_WAITERS", found.http_waiters),
     ):
         if type(number) is not int or number < 0:
             yield Error(f"LOCKING[{key!r}]: must be a number, 0 or more.", id="locking.E002")
+
+
+def _begins_names(prefix: str) -> bool:
+    """Names are compared in their one spelling."""
+    try:
+        return names.canonical(prefix) == prefix
+    except LockInvalid:
+        return False
 
 
 def _check_cache(alias: str) -> Iterable[CheckMessage]:

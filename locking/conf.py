@@ -14,6 +14,7 @@ class Settings:
 
     ``max_hold`` is how long a lease is renewed at most, ``queue_limit`` how many may wait for one
     lock, ``http_waiters`` how many requests of one process may wait at a time for locks.
+    ``private`` are the beginnings of names that are the program's own: see ``remote``.
     ``quarantine`` is how long after a loss of the store's data no lock is granted: the longest
     lease, or 0 for no such care.
     """
@@ -25,6 +26,7 @@ class Settings:
     max_hold: Duration = 3_600
     queue_limit: int = 10_000
     http_waiters: int = 8
+    private: tuple[str, ...] = ()
     quarantine: Duration = 0
 
 

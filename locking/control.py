@@ -60,16 +60,23 @@ class HeldPage:
     following: str | None
 
 
-def held(*, cursor: str | None = None, limit: int = 50, prefix: str = "") -> HeldPage:
+def held(
+    *, cursor: str | None = None, limit: int = 50, prefix: str = "", without: tuple[str, ...] = ()
+) -> HeldPage:
     """Locks now held whose names begin with ``prefix``, those that end soonest first.
 
+    Names that begin with one of ``without`` are left out.
+
     A lock held throughout is on some page; one whose lease is extended meanwhile may be on two.
-    With a prefix, pages hold what is left of ``limit`` rows. Raises LockInvalid for a cursor that
+    With either, pages hold what is left of ``limit`` rows. Raises LockInvalid for a cursor that
     never was.
     """
     page = inspection.page(Cursor.parse(cursor) if cursor else Cursor(), limit)
     store = conf().prefix
-    wanted = [key for key in page.keys if names.from_key(store, key).startswith(prefix)]
+    found = ((key, names.from_key(store, key)) for key in page.keys)
+    wanted = [
+        key for key, name in found if name.startswith(prefix) and not name.startswith(without)
+    ]
     rows = [row for row in inspection.look(wanted, most=FEW) if row.holds]
     return HeldPage(rows=rows, following=str(page.following) if page.following else None)
 
@@ -99,10 +106,7 @@ def overview() -> Overview:
 
 
 def _by_pattern(rows: list[LockStatus]) -> Iterator[PatternOverview]:
-    def kind(row: LockStatus) -> str:
-        return patterns.pattern(row.name)
-
-    for pattern, alike in groupby(sorted(rows, key=kind), key=kind):
+    for pattern, alike in groupby(sorted(rows, key=_pattern), key=_pattern):
         group = list(alike)
         yield PatternOverview(
             pattern=pattern,
@@ -110,6 +114,11 @@ def _by_pattern(rows: list[LockStatus]) -> Iterator[PatternOverview]:
             waiting=sum(row.waiting for row in group),
             oldest_hold=max(row.holder.held_for for row in group if row.holder),
         )
+
+
+def _pattern(row: LockStatus) -> str:
+    over_http = row.holder and row.holder.meta.get("via") == patterns.HTTP
+    return patterns.HTTP if over_http else patterns.pattern(row.name)
 
 
 def probe() -> None:

@@ -3,6 +3,7 @@
 LockError
 ├── LockInvalid      the caller asked for something that cannot be (also ValueError)
 ├── LockInAtomic     asked for inside a transaction, which would end after it
+├── LockPrivate      asked for over HTTP, and kept for the program itself
 ├── LockBusy         held by another for longer than the caller would wait (also TimeoutError)
 ├── LockQueueFull    as many wait for it as may (store-side limit)
 ├── LockDeadlock     to wait on would be to wait for oneself: this waiter gave way
@@ -60,6 +61,12 @@ class LockInAtomic(LockError):
     def __init__(self, name: str = "", *, using: str = "default") -> None:
         super().__init__(name)
         self.using = using
+
+
+class LockPrivate(LockError):
+    status = 403
+    code = "permission_denied"
+    message = "Lock “{name}” is the program's own."
 
 
 class LockBusy(LockError, TimeoutError):

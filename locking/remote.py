@@ -1,8 +1,10 @@
 """Leases kept by callers over HTTP.
 
-All their locks live under names that begin with ``api:``, so that no caller can take, hold up or
-free a lock of the program itself; program code that wants to meet them names its lock so. Callers
-share these names, and the token alone tells whose lease it is. Nobody renews it but the caller.
+Their locks are those of the program: ``x`` over HTTP is ``lock("x")``. But names that begin with
+one of ``LOCKING["PRIVATE"]`` are out of their reach, so that no caller holds up the program where
+it does not expect it. Nor does an operator, who may break such a lock, under its fence and on
+record, and has no use for keeping one. Callers share all other names, and the token alone tells
+whose lease it is. Nobody renews it but the caller.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,9 +16,9 @@ from typing import Any
 from . import clock, durations, flows, inspection, names
 from .conf import conf
 from .drivers import drive
-from .errors import NotHeld
+from .errors import LockPrivate, NotHeld
 from .locks import lock
-from .patterns import API
+from .patterns import HTTP
 
 SHORTEST_LEASE, LONGEST_LEASE = 0.1, 3600.0
 LONGEST_WAIT = 10.0
@@ -56,9 +58,12 @@ class Seats:
 seats = Seats()
 
 
-def named(name: str) -> str:
-    """The whole name of a lock that a caller names with or without ``api:``."""
-    return names.canonical(name if name.startswith(API) else API + name)
+def public(name: str) -> str:
+    """The one spelling of a name that callers may use. Raises LockPrivate."""
+    name = names.canonical(name)
+    if name.startswith(conf().private):
+        raise LockPrivate(name)
+    return name
 
 
 def seconds(lease: float | None) -> float:
@@ -69,12 +74,11 @@ def acquire(
     name: str, *, lease: float | None, wait: float, meta: Mapping[str, Any] | None
 ) -> RemoteLease:
     """Raises LockBusy; at once when too many callers of this process wait already."""
-    length = seconds(lease)
+    name, length = public(name), seconds(lease)
+    told = {**(meta or {}), "via": HTTP}
     with seats.taken(wait, of=conf().http_waiters) as patience:
         # The caller has no part in a transaction that may be open here.
-        wanted = lock(
-            named(name), lease=length, wait=patience, renew=False, meta=meta, in_atomic=True
-        )
+        wanted = lock(name, lease=length, wait=patience, renew=False, meta=told, in_atomic=True)
         got = wanted.acquire()
     return RemoteLease(
         name=got.name,
@@ -87,7 +91,7 @@ def acquire(
 
 def extend(name: str, token: str, *, lease: float | None) -> RemoteLease:
     """At least ``lease`` seconds from now. Raises NotHeld."""
-    name, length = named(name), seconds(lease)
+    name, length = public(name), seconds(lease)
     # Looked at before: whoever still holds it afterwards held it then.
     before, looked = inspection.look([_keys(name)[0]], most=1)[0], clock.now()
     flow = flows.extend(_keys(name), token, length, until=looked + length, clock=clock.now)
@@ -105,7 +109,7 @@ def extend(name: str, token: str, *, lease: float | None) -> RemoteLease:
 
 def release(name: str, token: str) -> None:
     """Releasing once more is no error. Raises NotHeld."""
-    name = named(name)
+    name = public(name)
     if not drive(flows.release(_keys(name), token), conf().cache):
         raise NotHeld(name)
 

@@ -61,7 +61,7 @@ class Token(Text):
 
 
 class Acquisition(Strict):
-    name = Name()
+    name = Name(help_text="1 to 200 bytes: the lock of that name, whoever else uses it.")
     lease = Seconds(
         min_value=SHORTEST_LEASE, max_value=LONGEST_LEASE, required=False,
         help_text="Seconds until the lock frees itself, unless it is extended.",

@@ -1,8 +1,7 @@
 """Locks over HTTP: leases for callers elsewhere, and what operators do.
 
-Callers take locks whose names begin with ``api:``; a name sent without gets it, and replies tell
-the whole name. So nobody can take or hold up a lock of the program by accident or on purpose, and
-what is listed is what can be asked for. Operators see all locks by their whole names.
+A name means the same lock as in Python, and all callers share it. Locks whose names are private are
+those of the program: callers can neither take nor see them, operators see all and may break any.
 
 A caller that waits keeps a thread of the server: for ten seconds at most, and when as many wait as
 ``LOCKING["HTTP_WAITERS"]`` says, the next one is told at once that the lock is busy.
@@ -21,7 +20,7 @@ from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from . import control, remote
-from .patterns import API
+from .conf import conf
 from .serializers import (
     Acquisition,
     Extension,
@@ -45,7 +44,7 @@ class MayForce(BasePermission):
 
 
 def may(user: Any, permission: str) -> bool:
-    """Operators are staff with a permission; to others locks of the program do not exist."""
+    """Operators are staff with a permission."""
     return bool(user.is_staff and user.has_perm(f"locking.{permission}"))
 
 
@@ -61,9 +60,12 @@ class Locks(APIView):
 
     @extend_schema(operation_id="locks_list", parameters=[Listing], responses=LockPage)
     def get(self, request: Request) -> Response:
-        """Locks now held, those that end soonest first. A page may hold fewer than ``limit``."""
-        prefix = "" if may(request.user, "view_heldlock") else API
-        page = control.held(prefix=prefix, **checked(Listing, request.query_params))
+        """Locks now held, those that end soonest first. A page may hold fewer than `limit`.
+
+        Private locks are shown to operators only.
+        """
+        hidden = () if may(request.user, "view_heldlock") else conf().private
+        page = control.held(without=hidden, **checked(Listing, request.query_params))
         url = request.build_absolute_uri()
         following = page.following and replace_query_param(url, "cursor", page.following)
         rows = {"results": page.rows, "next": following, "previous": None}
@@ -76,10 +78,13 @@ class OneLock(APIView):
 
     @extend_schema(operation_id="locks_read", parameters=[Which], responses=LockRow)
     def get(self, request: Request) -> Response:
-        """One lock, held or free, with those who wait for it."""
+        """One lock, held or free, with those who wait for it.
+
+        403 `permission_denied` for a private name, unless an operator asks.
+        """
         wanted = checked(Which, request.query_params)
         if not may(request.user, "view_heldlock"):
-            wanted["name"] = remote.named(wanted["name"])
+            remote.public(wanted["name"])
         return Response(LockRow(control.detail(**wanted)).data)
 
 
@@ -89,7 +94,12 @@ class Acquire(APIView):
 
     @extend_schema(operation_id="locks_acquire", request=Acquisition, responses={201: LeaseReply})
     def post(self, request: Request) -> Response:
-        """Take a lock. Keep the token: it alone extends and releases the lease."""
+        """Take a lock. Keep the token: it alone extends and releases the lease.
+
+        403 `permission_denied` for a private name, whoever asks; 409 `lock_busy` when `wait` is
+        over, with Retry-After; 503 `lock_queue_full` when too many wait, `lock_unavailable` when
+        the lock store does not answer.
+        """
         given = checked(Acquisition, request.data)
         meta = given.get("meta", {}) | {"user_id": str(request.user.pk)}
         lease = remote.acquire(
@@ -104,7 +114,10 @@ class Extend(APIView):
 
     @extend_schema(operation_id="locks_extend", request=Extension, responses=LeaseReply)
     def post(self, request: Request) -> Response:
-        """Give a lease at least so many seconds from now."""
+        """Give a lease at least so many seconds from now.
+
+        409 `lock_lost` when the token does not hold the lock, or not any more.
+        """
         given = checked(Extension, request.data)
         lease = remote.extend(given["name"], given["token"], lease=given.get("lease"))
         return Response(LeaseReply(lease).data)
@@ -116,7 +129,10 @@ class Release(APIView):
 
     @extend_schema(operation_id="locks_release", request=Proof, responses={204: None})
     def post(self, request: Request) -> Response:
-        """Free a lock. Repeating it is no error."""
+        """Free a lock. Repeating it is no error.
+
+        409 `lock_lost` when the token never held the lock, or lost it before.
+        """
         remote.release(**checked(Proof, request.data))
         return Response(status=204)
 
@@ -127,7 +143,10 @@ class ForceRelease(APIView):
 
     @extend_schema(operation_id="locks_force_release", request=Force, responses=ForcedReleaseRow)
     def post(self, request: Request) -> Response:
-        """Take any lock from its holder, if its fence is still the one meant."""
+        """Take any lock from its holder, if its fence is still the one meant.
+
+        For operators; a private lock too. 409 `stale_fence` when somebody else holds it by now.
+        """
         actor = request.user.get_username()
         record = control.force_release(actor=actor, **checked(Force, request.data))
         return Response(ForcedReleaseRow(record).data)

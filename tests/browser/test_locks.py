@@ -36,7 +36,7 @@ def test_an_operator_takes_a_lock_from_its_holder(
         waiter = pool.submit(ask, "acquire", name="deploy", wait=10, meta={"build": 8})
         page.goto("/admin/")
         page.get_by_role("link", name="Locks held").click()
-        row = page.get_by_role("row", name="api:deploy")
+        row = page.get_by_role("row", name="deploy")
         expect(row.get_by_role("cell").nth(4)).to_have_text("1")
         keep(page, "locks")
         row.get_by_role("link").click()

@@ -47,13 +47,13 @@ def test_a_lock_is_taken_extended_and_released(api: APIClient) -> None:
     response = post(api, "acquire", name="deploy", lease=20, meta={"build": 7})
     assert response.status_code == 201
     taken = response.json()
-    assert (taken["name"], taken["lease"]) == ("api:deploy", 20.0)
+    assert (taken["name"], taken["lease"]) == ("deploy", 20.0)
     assert 19 < taken["expires_in"] <= 20
     extended = post(api, "extend", name="deploy", token=taken["token"], lease=60).json()
     assert 59 < extended["expires_in"] <= 60
     assert extended == {**taken, "lease": 60.0, "expires_in": extended["expires_in"]}
     for _ in range(2):
-        gone = post(api, "release", name="api:deploy", token=taken["token"])
+        gone = post(api, "release", name="deploy", token=taken["token"])
         assert (gone.status_code, gone.content) == (204, b"")
     assert is_problem(post(api, "extend", name="deploy", token=taken["token"]), 409, "lock_lost")
 
@@ -83,30 +83,89 @@ def test_only_the_token_proves_a_lease(api: APIClient, other_api: APIClient, ver
     assert post(other_api, verb, name="deploy", token=taken["token"]).status_code in (200, 204)
 
 
-def test_the_programs_own_locks_can_be_neither_taken_nor_freed(api: APIClient) -> None:
-    with lock("generation:7") as lease:
-        post(api, "acquire", name="generation:7")
-        for verb in ("extend", "release"):
-            response = post(api, verb, name="generation:7", token=lease.token)
-            assert is_problem(response, 409, "lock_lost")
-    assert lock("generation:7").try_acquire() is not None
-
-
-def test_the_program_meets_callers_where_it_says_so(api: APIClient) -> None:
-    post(api, "acquire", name="deploy")
+def test_a_lock_over_http_is_the_lock_of_that_name(api: APIClient) -> None:
+    taken = post(api, "acquire", name="deploy").json()
+    assert control.detail("deploy").holder.fence == taken["fence"]
     with pytest.raises(LockBusy):
-        lock("api:deploy", wait=0).acquire()
+        lock("deploy", wait=0).acquire()
+    post(api, "release", name="deploy", token=taken["token"])
+    with lock("deploy"):
+        assert is_problem(post(api, "acquire", name="deploy"), 409, "lock_busy")
 
 
-def test_callers_see_their_locks_and_operators_all(api: APIClient, operator_api: APIClient) -> None:
+@pytest.fixture
+def private(settings: Settings) -> None:
+    settings.LOCKING = {**settings.LOCKING, "PRIVATE": ("generation:", "caf\u00e9")}
+
+
+# The last is the first letter for letter, spelt otherwise.
+PRIVATE = ["generation:7", "generation:", "caf\u00e9:7", "cafe\u0301:7"]
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+def test_nobody_takes_or_frees_a_lock_of_the_program_over_http(
+    api: APIClient, operator_api: APIClient, private: None, name: str
+) -> None:
+    lease = lock(name).acquire()
+    for caller in (api, operator_api):
+        for verb, body in (
+            ("acquire", {"wait": 0}),
+            ("extend", {"token": lease.token}),
+            ("release", {"token": lease.token}),
+        ):
+            refused = post(caller, verb, name=name, **body)
+            assert is_problem(refused, 403, "permission_denied")
+            assert "the program's own" in refused.json()["detail"]
+    lease.check()
+    lease.release()
+
+
+@pytest.mark.parametrize("name", ["generation", "my generation:7", "Generation:7"])
+def test_other_names_are_for_everybody(api: APIClient, private: None, name: str) -> None:
+    taken = post(api, "acquire", name=name)
+    assert (taken.status_code, taken.json()["name"]) == (201, name)
+
+
+def test_the_projects_own_locks_are_private(api: APIClient, operator_api: APIClient) -> None:
+    for name in ("generation:7", control.PROBE):
+        assert is_problem(post(api, "acquire", name=name), 403, "permission_denied")
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+def test_only_operators_see_the_locks_of_the_program(
+    api: APIClient, operator_api: APIClient, private: None, name: str
+) -> None:
     post(api, "acquire", name="deploy", lease=20)
-    with lock("generation:7"):
-        assert names(api.get("/api/v1/locks")) == ["api:deploy"]
-        assert names(operator_api.get("/api/v1/locks")) == ["api:deploy", "generation:7"]
-        row = api.get("/api/v1/locks/detail?name=generation:7").json()
-        assert (row["name"], row["phase"]) == ("api:generation:7", "free")
-        row = operator_api.get("/api/v1/locks/detail?name=generation:7").json()
-        assert (row["name"], row["phase"]) == ("generation:7", "held")
+    with lock(name) as lease, semaphore("generation:all", 2), lock("import"):
+        found = control.detail(name).name
+        assert names(api.get("/api/v1/locks")) == ["deploy", "import"]
+        assert set(names(operator_api.get("/api/v1/locks"))) == {
+            "deploy", "import", found, "generation:all",
+        }  # fmt: skip
+        for query in ({"name": name}, {"name": "generation:all", "kind": "sem"}):
+            hidden = api.get("/api/v1/locks/detail", query)
+            assert is_problem(hidden, 403, "permission_denied")
+        row = operator_api.get("/api/v1/locks/detail", {"name": name}).json()
+        assert (row["name"], row["fence"]) == (found, lease.fence)
+
+
+def test_an_operator_may_take_a_private_lock_from_its_holder(
+    operator_api: APIClient, private: None
+) -> None:
+    lease = lock("generation:7").acquire()
+    order = {"name": "generation:7", "fence": lease.fence, "reason": "it hangs"}
+    assert post(operator_api, "force-release", **order).status_code == 200
+
+
+def test_what_is_held_over_http_says_so_whatever_its_caller_says(
+    api: APIClient, user: User
+) -> None:
+    post(api, "acquire", name="deploy", meta={"via": "post", "user_id": "1000", "build": 7})
+    row = api.get("/api/v1/locks/detail?name=deploy").json()
+    assert row["holder"]["meta"] == {"via": "http", "user_id": str(user.pk), "build": 7}
+    lock("import").acquire()
+    found = [(one.pattern, one.held) for one in control.overview().patterns]
+    assert found == [("http", 1), ("import", 1)]
 
 
 def test_a_row_tells_all_but_the_token(api: APIClient, user: User) -> None:
@@ -117,7 +176,7 @@ def test_a_row_tells_all_but_the_token(api: APIClient, user: User) -> None:
         "name", "kind", "phase", "fence", "holder", "held_for", "expires_in", "held", "holders",
         "waiting", "waiters", "grants", "contended", "forced",
     }  # fmt: skip
-    assert row["holder"]["meta"] == {"build": 7, "user_id": str(user.pk)}
+    assert row["holder"]["meta"] == {"build": 7, "user_id": str(user.pk), "via": "http"}
     assert set(row["holder"]) == {"host", "pid", "thread", "meta"}
     assert row["fence"] == taken["fence"]
     assert taken["token"] not in response.content.decode()
@@ -151,7 +210,7 @@ def test_a_list_is_read_page_by_page(api: APIClient) -> None:
         found.append(names(page))
         assert page.json()["previous"] is None
         url = page.json()["next"]
-    assert found == [["api:n0", "api:n1"], ["api:n2"]]
+    assert found == [["n0", "n1"], ["n2"]]
 
 
 @pytest.mark.parametrize("query", ["cursor=x", "limit=0", "limit=201", "limit=x"])
@@ -191,7 +250,7 @@ def test_what_makes_no_sense_is_refused_and_named(
     assert [error["field"] for error in response.json()["errors"]] == [field]
 
 
-@pytest.mark.parametrize("body", [{"name": "x" * 199}, {"name": "x", "meta": {"a": "b" * 1024}}])
+@pytest.mark.parametrize("body", [{"name": "é" * 101}, {"name": "x", "meta": {"a": "b" * 1024}}])
 def test_what_the_locks_refuse_is_told(api: APIClient, body: dict[str, Any]) -> None:
     assert is_problem(post(api, "acquire", **body), 400, "lock_invalid")
 
@@ -204,7 +263,7 @@ def test_strangers_are_not_served(client: APIClient) -> None:
 
 def test_an_operator_takes_a_lock_from_its_holder(api: APIClient, operator_api: APIClient) -> None:
     taken = post(api, "acquire", name="deploy").json()
-    order = {"name": "api:deploy", "fence": taken["fence"], "reason": "the client is gone"}
+    order = {"name": "deploy", "fence": taken["fence"], "reason": "the client is gone"}
     record = post(operator_api, "force-release", **order)
     assert record.status_code == 200
     assert record.json().items() >= {**order, "actor": "operator", "outcome": "released"}.items()
@@ -314,7 +373,7 @@ def test_a_caller_that_waits_gets_the_lock_when_it_is_free(
 
     with ThreadPoolExecutor(1) as pool:
         waiter = pool.submit(wait)
-        while not control.detail("api:deploy").waiting:
+        while not control.detail("deploy").waiting:
             pass
         post(api, "release", name="deploy", token=taken["token"])
         response = waiter.result(timeout=9)

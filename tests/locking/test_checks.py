@@ -15,6 +15,7 @@ def found(locking):
 def test_the_projects_settings_are_right():
     assert found({"CACHE": "locks"}) == []
     assert found({"CACHE": "locks", "PREFIX": "p", "LEASE": 5, "WAIT": None}) == []
+    assert found({"CACHE": "locks", "PRIVATE": ("generation:", "caf\u00e9")}) == []
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,13 @@ def test_the_projects_settings_are_right():
             ({key: wrong}, [("locking.E002", f"LOCKING['{key}']: must be a number, 0 or more.")])
             for key in ("QUEUE_LIMIT", "HTTP_WAITERS")
             for wrong in (-1, "8", True, None)
+        ),
+        *(
+            (
+                {"PRIVATE": wrong},
+                [("locking.E002", "LOCKING['PRIVATE']: must be a tuple of beginnings of names.")],
+            )
+            for wrong in ("generation:", ["generation:"], None, (7,), ("",), ("a", "cafe\u0301"))
         ),
         (
             {"MAX_HOLD": "long"},

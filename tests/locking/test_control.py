@@ -76,9 +76,10 @@ def test_pages_follow_each_other_and_none_is_left_out(store):
 
 
 def test_pages_can_be_of_some_names_only():
-    for name in ("api:a", "other", "api:b"):
+    for name in ("a:1", "other", "a:2", "b:1"):
         lock(name).acquire()
-    assert {row.name for row in control.held(prefix="api:").rows} == {"api:a", "api:b"}
+    assert {row.name for row in control.held(prefix="a:").rows} == {"a:1", "a:2"}
+    assert {row.name for row in control.held(without=("a:1", "b:")).rows} == {"other", "a:2"}
 
 
 @pytest.mark.parametrize("cursor", ["x", "1", "1-2-3", "-1-0", "f" * 99 + "-0", "1 OR 1-1"])
