@@ -6,6 +6,7 @@ from functools import wraps
 from string import Formatter
 from typing import Any, Literal, ParamSpec, TypeVar, cast
 
+from . import patterns
 from .errors import LockBusy, LockInvalid
 from .locks import Lock, lock
 
@@ -28,6 +29,7 @@ def locked(
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         signature = _checked(function, template)
+        patterns.know(template)
 
         def lock_for(*args: P.args, **kwargs: P.kwargs) -> Lock:
             bound = signature.bind(*args, **kwargs)

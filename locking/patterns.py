@@ -2,22 +2,41 @@
 
 import re
 from functools import lru_cache
+from string import Formatter
 
-# What is taken over the API is named by strangers.
-API = "api:"
+# What is taken over HTTP is named by strangers, as they like: it is all of one kind.
+HTTP = "http"
 _SEGMENT = re.compile(r"[^:/ ]+")
 _WORD = re.compile(r"(?!(?i:[0-9a-f]{8,})$)[^\W\d_](?:[^\W\d]|[.-])*")
 LONGEST_WORD = 40
 
+_templates: dict[str, re.Pattern[str]] = {}
+
+
+def know(template: str) -> None:
+    """Whatever stands where this has a field is a value, be it a word."""
+    parts = [(text, field is not None) for text, field, _, _ in Formatter().parse(template)]
+    # One that begins with a field would take the names of others for its own.
+    if not any(field for _, field in parts) or not parts[0][0]:
+        return
+    label = "".join(text + "*" * field for text, field in parts)
+    if label not in _templates:
+        form = "".join(re.escape(text) + ".*" * field for text, field in parts)
+        _templates[label] = re.compile(form, re.DOTALL)
+        pattern.cache_clear()
+
 
 @lru_cache(4096)
 def pattern(name: str) -> str:
-    """Every part of the name that is not plainly a word becomes ``*``.
+    """A known template, with ``*`` for its fields; of several that fit, the one that tells most.
+
+    Of other names, every part that is not plainly a word becomes ``*``.
 
     >>> pattern("invoice:7/line:a1b2")
     'invoice:*/line:*'
     """
-    return f"{API}*" if name.startswith(API) else _SEGMENT.sub(_generalised, name)
+    fitting = [label for label, form in list(_templates.items()) if form.fullmatch(name)]
+    return max(fitting, key=len) if fitting else _SEGMENT.sub(_generalised, name)
 
 
 def _generalised(segment: re.Match[str]) -> str:

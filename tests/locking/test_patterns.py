@@ -1,6 +1,18 @@
+from collections.abc import Iterator
+
 import pytest
 
+from locking import locked, patterns
 from locking.patterns import pattern
+
+
+@pytest.fixture(autouse=True)
+def templates(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """None but those of the test."""
+    pattern.cache_clear()
+    monkeypatch.setattr(patterns, "_templates", {})
+    yield
+    pattern.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -16,10 +28,36 @@ from locking.patterns import pattern
         ("user:ada@example.com", "user:*"),
         ("report für alle", "report für alle"),
         ("k:" + "x" * 41, "k:*"),
-        ("api:deploy", "api:*"),
         ("a:::b", "a:::b"),
         ("{x}", "*"),
     ],
 )
 def test_only_words_are_kept(name, expected):
     assert pattern(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("visit:ada", "visit:*"),
+        ("visit:ada:today", "visit:*:today"),
+        ("visit:ada:7", "visit:*"),
+        ("visit:", "visit:*"),
+        ("{}:ada", "{}:*"),
+        ("visits:ada", "visits:ada"),
+        ("no visit:ada", "no visit:ada"),
+        ("deploy", "deploy"),
+    ],
+)
+def test_a_template_tells_which_part_is_no_word(name, expected):
+    for template in (
+        "visit:{user.name!s:>3}", "visit:{user}:today", "{{}}:{user}", "{anything}", "deploy",
+    ):  # fmt: skip
+        locked(template)(lambda user, anything: None)
+    assert pattern(name) == expected
+
+
+def test_a_template_that_comes_late_counts_from_then_on():
+    assert pattern("late:ada") == "late:ada"
+    locked("late:{user}")(lambda user: None)
+    assert pattern("late:ada") == "late:*"
