@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
-from . import flows
 from .drivers import adrive, drive
 from .errors import LockUnavailable
+from .steps import Run, ask
 from .votes import Everywhere, Flow, Pause
 
 T = TypeVar("T")
@@ -38,9 +38,9 @@ def _perform(step: Everywhere | Pause, caches: Sequence[str]) -> Any:
             return time.sleep(seconds)
 
 
-def _ask(run: flows.Run, alias: str) -> Any:
+def _ask(run: Run, alias: str) -> Any:
     try:
-        return drive(flows.ask(run), alias)
+        return drive(ask(run), alias)
     except LockUnavailable as error:
         return error
 
@@ -69,8 +69,8 @@ async def _aperform(step: Everywhere | Pause, caches: Sequence[str]) -> Any:
             return await asyncio.sleep(seconds)
 
 
-async def _aask(run: flows.Run, alias: str) -> Any:
+async def _aask(run: Run, alias: str) -> Any:
     try:
-        return await adrive(flows.ask(run), alias)
+        return await adrive(ask(run), alias)
     except LockUnavailable as error:
         return error

@@ -9,7 +9,6 @@ from typing import Any, Generic, TypeVar
 
 from . import clock, noting
 from .errors import LockUnavailable, TryAgain
-from .flows import Run, Settle
 from .lines import AsyncLine, Line, in_the_background
 from .pools import AsyncPool, Pool
 from .routing import (
@@ -27,6 +26,7 @@ from .routing import (
     surveyed,
     within_slot,
 )
+from .steps import Run, Settle
 from .targets import Target
 
 logger = logging.getLogger(__name__)

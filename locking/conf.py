@@ -8,7 +8,7 @@ from django.conf import settings
 from .durations import Duration
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Settings:
     """``cache`` is the alias of a django-redis cache whose server keeps the locks.
 

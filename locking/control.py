@@ -10,7 +10,7 @@ from itertools import groupby
 
 from django.db import router, transaction
 
-from . import flows, inspection, names, patterns, scripts, signals
+from . import inspection, names, patterns, scripts, signals
 from .conf import conf
 from .drivers import drive
 from .errors import HolderChanged, LockBusy, LockUnavailable
@@ -18,6 +18,7 @@ from .inspection import Cursor, LockStatus
 from .locks import Lock, lock
 from .models import ForcedRelease, Outcome
 from .names import Kind
+from .steps import Flow, Run, ask
 
 logger = logging.getLogger(__name__)
 
@@ -188,10 +189,10 @@ def _outcome(record: ForcedRelease) -> Iterator[None]:
         )  # fmt: skip
 
 
-def _force(keys: tuple[str, ...], fence: int) -> flows.Flow[bool]:
+def _force(keys: tuple[str, ...], fence: int) -> Flow[bool]:
     """Repeating it with the same arguments after a lost reply repeats the answer."""
-    run = flows.Run(scripts.protocol(keys).force, keys, (fence, os.urandom(16).hex()))
-    taken, more = yield from flows.ask(run)
+    run = Run(scripts.protocol(keys).force, keys, (fence, os.urandom(16).hex()))
+    taken, more = yield from ask(run)
     while more:
-        _, more = yield from flows.ask(run)
+        _, more = yield from ask(run)
     return bool(taken)

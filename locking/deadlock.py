@@ -24,10 +24,12 @@ from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from . import names, scripts
+from .attempts import Attempt
 from .clock import Clock
+from .durations import milliseconds
 from .errors import LockDeadlock, LockUnavailable
-from .flows import Attempt, Flow, Run, Settle, ask, milliseconds
 from .holding import at_hand
+from .steps import Flow, Run, Settle, ask
 
 PATIENCE = 0.5
 # Seconds between two walks, at least and at most.

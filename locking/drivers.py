@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from . import connections
 from .connections import AnyAsyncLine, AnyLine
-from .flows import Await, Flow, Listen, Run, Settle, Step
+from .steps import Await, Flow, Listen, Run, Settle, Step
 from .waiting import TaskSeat, ThreadSeat
 
 T = TypeVar("T")

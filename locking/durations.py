@@ -31,6 +31,11 @@ def seconds(what: str, value: Duration, *, least: float = 0.0) -> float:
     raise LockInvalid(f"{what} must be seconds or a timedelta, not {type(value).__name__}.")
 
 
+def milliseconds(number: float) -> int:
+    """At least one: the store takes 0 for an error, or for ever."""
+    return max(1, round(number * 1000))
+
+
 def _within(what: str, number: float, least: float) -> float:
     # Written so that NaN, which compares false with everything, is refused too.
     if not least <= number <= LONGEST:

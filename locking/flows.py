@@ -1,135 +1,32 @@
-"""What to say to the store, in which order, and what its answers mean.
+"""What to say to the store, in which order.
 
-A flow is a generator. It yields steps; a driver of either colour performs each and sends back the
-reply, or throws in what went wrong. So everything there is to decide is decided here, once, and
-without a socket: also what to do about a call that may or may not have landed.
+Everything there is to decide is decided here, once for both colours, and without a socket: also
+what to do about a call that may or may not have landed.
 """
 
-import logging
-from collections.abc import Callable, Generator, Iterable, Iterator
-from enum import IntEnum
+from collections.abc import Callable, Iterable, Iterator
 from math import inf
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Protocol
 
-from . import holders
-from .clock import Clock
-from .durability import Confirm, Durability, confirmation, met
-from .errors import (
-    ConnectionBroken,
-    LockBusy,
-    LockNotDurable,
-    LockQuarantined,
-    LockQueueFull,
-    LockUnavailable,
-    ScriptMissing,
+from .attempts import (
+    CLAIM,
+    NOTHING,
+    POLL,
+    WAITER_LIFE,
+    Attempt,
+    Grant,
+    asking,
+    copied,
+    deadline,
+    may_begin,
+    patience,
+    standing,
 )
-from .holders import Holder
-from .scripts import Script, protocol
-
-T = TypeVar("T")
-
-logger = logging.getLogger(__name__)
-
-# Kept back from a wait, so that giving up politely does not outlast it.
-FAREWELL = 0.1
-# A waiter that has not asked for so long is dead to the others; a live one asks this often, in
-# case the news of its turn was lost, and before the time is over in which the one ahead of it may
-# claim what it was handed.
-WAITER_LIFE, SAFETY_POLL = 15.0, 2.5
-# The same for a waiter that no news can reach.
-POLLER_LIFE, POLL = 1.0, 0.05
-# In which a waiter must claim what it was handed; the scripts know it too. Less is left of it when
-# the waiter hears of it, and it needs some to extend the lease that it has.
-CLAIM, ENOUGH_TO_CLAIM = 3.0, 0.3
-# After the end of a lease its first waiter asks, and the others a little later, one by one.
-EXPIRY_GRACE, STAGGER = 0.002, 0.01
-
-
-class News(IntEnum):
-    """How a waiter is going to learn that it is its turn."""
-
-    NONE = 0
-    PUSHED = 1
-    POLLED = 2
-
-
-class Run(NamedTuple):
-    """Run a script and return its reply; ``until`` is a time of the local clock."""
-
-    script: Script
-    keys: tuple[str, ...]
-    args: tuple[str | int, ...]
-    until: float | None = None
-    whole: bool = False
-    # A command that is sent behind it; the reply is then a pair.
-    confirm: Confirm | None = None
-
-
-class Settle(NamedTuple):
-    """Run a script as a last word, at best effort: behind the call still unanswered, if one is."""
-
-    script: Script
-    keys: tuple[str, ...]
-    args: tuple[str | int, ...]
-    patience: float = FAREWELL
-
-
-class Listen(NamedTuple):
-    """Wake the flow when the store has news for ``token``; replies with News.
-
-    Without ``seconds`` only if somebody listens already, otherwise taking so long to begin.
-    """
-
-    token: str
-    channel: str
-    seconds: float = 0.0
-
-
-class Await(NamedTuple):
-    """Sleep until there is news, or so long.
-
-    Replies with News, which a lost connection changes, and the fence under which the lock was
-    handed to the token, or 0.
-    """
-
-    seconds: float
-
-
-Step = Run | Settle | Listen | Await
-Flow = Generator[Step, Any, T]
-
-
-class Guard(NamedTuple):
-    """What a guarded acquire takes besides: the key of the store's copy of a word, the word, and
-    for how many milliseconds nothing is granted when the copy is not the same."""
-
-    key: str
-    word: str
-    ms: int
-
-
-class Attempt(NamedTuple):
-    """One wish for a lock; ``token`` is new for each.
-
-    ``renewed``: somebody will extend the lease, so it may begin with what is left for its claim.
-    ``share``: nothing for the whole lock; else its weight, and the capacity of all shares.
-    """
-
-    name: str
-    keys: tuple[str, ...]
-    token: str
-    lease: float
-    wait: float | None
-    fair: bool
-    channel: str
-    most_waiting: int
-    actor: str
-    meta: str
-    floor: int
-    share: tuple[int, ...] = ()
-    guard: Guard | None = None
-    durability: Durability | None = None
-    renewed: bool = False
+from .clock import Clock
+from .durations import milliseconds
+from .errors import LockBusy, LockUnavailable
+from .scripts import protocol
+from .steps import FAREWELL, NONE, Await, Flow, Listen, Run, Settle, Step, ask
 
 
 class Vigil(Protocol):
@@ -141,55 +38,6 @@ class Vigil(Protocol):
     def end(self) -> Flow[None]: ...
 
 
-class Grant(NamedTuple):
-    """``deadline`` by the local clock; ``waited`` in line, in seconds. To be extended soon if it is
-    not ``claimed``.
-    """
-
-    fence: int
-    deadline: float
-    waited: float
-    claimed: bool = True
-
-
-class Standing(NamedTuple):
-    """What the store told a waiter; ``ttl`` is in seconds, ``ticket`` its seniority, ``fence`` that
-    of the last grant.
-    """
-
-    ttl: float
-    fence: int
-    holder: Holder | None
-    position: int
-    ticket: int
-
-
-# Before the store was asked.
-NOTHING = Standing(0.0, 0, None, -1, 0)
-
-
-def deadline(sent: float, lease: float) -> float:
-    """When to stop trusting a lease that was asked for at ``sent``: clocks drift."""
-    return sent + lease * 0.99 - 0.002
-
-
-def ask(run: Run) -> Flow[Any]:
-    """A script forgotten or a pooled connection gone stale costs one more try.
-
-    The second try is harmless because every script knows its caller by the token.
-    """
-    broken = False
-    while True:
-        try:
-            return (yield run)
-        except ScriptMissing:
-            run = run._replace(whole=True)
-        except ConnectionBroken:
-            if broken:
-                raise
-            broken = True
-
-
 def acquire(
     attempt: Attempt, *, clock: Clock, random: Callable[[], float], vigil: Vigil | None = None
 ) -> Flow[Grant]:
@@ -197,7 +45,7 @@ def acquire(
     started = heard = clock()
     found = NOTHING
     until = inf if attempt.wait is None else started + attempt.wait
-    news, unanswered = News.NONE, False
+    news, unanswered = NONE, False
     try:
         if attempt.wait != 0:
             news = yield Listen(attempt.token, attempt.channel)
@@ -206,10 +54,10 @@ def acquire(
             by = _reply_by(until, sent, once=attempt.wait == 0)
             try:
                 reply = yield from ask(
-                    _asking(attempt, news, found.ticket, by, left=(by or inf) - sent)
+                    asking(attempt, news, found.ticket, by, left=(by or inf) - sent)
                 )
-                if attempt.durability:
-                    reply = _copied(attempt.name, attempt.durability, reply)
+                if attempt.terms.durability:
+                    reply = copied(attempt.name, attempt.terms.durability, reply)
             except LockUnavailable:
                 # Whoever is in line rides out a restart or a failover, for as long as its place
                 # is kept; whoever only comes is told at once.
@@ -221,20 +69,20 @@ def acquire(
                 if vigil:
                     yield from vigil.end()
                 waited = clock() - started if found.ticket else 0.0
-                return Grant(reply[1], deadline(sent, attempt.lease), waited)
+                return Grant(reply[1], deadline(sent, attempt.terms.lease), waited)
             heard, unanswered = sent, False
-            found = _standing(attempt, reply)
+            found = standing(attempt, reply)
             left = until - clock()
             if left <= 0:
                 raise LockBusy(attempt.name, holder=found.holder, retry_after=found.ttl)
-            if news is News.NONE:
+            if news is NONE:
                 news = yield Listen(attempt.token, attempt.channel, min(left, POLL))
             else:
-                patience = min(_patience(found, news, random()), left)
+                sleep = min(patience(found, news, random()), left)
                 if vigil:
-                    patience = min(patience, (yield from vigil.keep(attempt, found.ticket, by)))
-                news, fence = yield Await(patience)
-                if _may_begin(attempt, found, heard, clock(), fence):
+                    sleep = min(sleep, (yield from vigil.keep(attempt, found.ticket, by)))
+                news, fence = yield Await(sleep)
+                if may_begin(attempt, found, heard, clock(), fence):
                     if vigil:
                         yield from vigil.end()
                     return Grant(fence, deadline(heard, CLAIM), clock() - started, claimed=False)
@@ -273,85 +121,9 @@ def _insist(last_words: Iterable[Step]) -> Flow[None]:
         raise interruption
 
 
-def _asking(attempt: Attempt, news: News, ticket: int, until: float | None, *, left: float) -> Run:
-    life = WAITER_LIFE if news is News.PUSHED else POLLER_LIFE
-    guard = attempt.guard
-    known = protocol(attempt.keys)
-    return Run(
-        known.guarded if guard else known.acquire,
-        (*attempt.keys, guard.key) if guard else attempt.keys,
-        (
-            attempt.token,
-            milliseconds(attempt.lease),
-            int(_enrolment(attempt, news)),
-            attempt.channel,
-            milliseconds(life),
-            int(attempt.fair),
-            attempt.most_waiting,
-            ticket,
-            attempt.floor,
-            attempt.actor,
-            attempt.meta,
-            *attempt.share,
-            *((guard.word, guard.ms) if guard else ()),
-        ),
-        until,
-        # A script that is missing would have the confirmation wait for nothing.
-        whole=attempt.durability is not None,
-        confirm=confirmation(attempt.durability, left) if attempt.durability else None,
-    )
-
-
-def _enrolment(attempt: Attempt, news: News) -> News:
-    """Whoever waits is in line from the first call on, even before news can reach it."""
-    return News.POLLED if news is News.NONE and attempt.wait != 0 else news
-
-
-def _copied(name: str, durability: Durability, replies: tuple[Any, Any]) -> Any:
-    """A grant that was not copied is not one; the caller gives it up."""
-    reply, answer = replies
-    if reply[0] == 1 and not met(answer):
-        raise LockNotDurable(name, durability=durability)
-    return reply
-
-
 def _reply_by(until: float, now: float, *, once: bool) -> float | None:
     """A wait that is nearly over still allows one honest round trip."""
     return None if until == inf or once else max(until - FAREWELL, now + FAREWELL)
-
-
-def _standing(attempt: Attempt, reply: list[Any]) -> Standing:
-    if reply[0] == -2:
-        _, left, noticed = reply
-        if noticed:
-            logger.error("The lock store lost its data; no lock is granted for %g s", left / 1000)
-        raise LockQuarantined(attempt.name, retry_after=left / 1000)
-    if reply[0] == -1:
-        raise LockQueueFull(attempt.name, limit=attempt.most_waiting)
-    _, ttl, fence, held_for, actor, meta, position, ticket = reply
-    holder = holders.parse(fence, held_for, actor, meta) if actor else None
-    return Standing(max(ttl, 0) / 1000, fence, holder, position, ticket)
-
-
-def _may_begin(attempt: Attempt, found: Standing, heard: float, now: float, fence: int) -> bool:
-    """Whether the lock that was handed over may be trusted before it is claimed.
-
-    A fence above the last one known at the last call was granted after that call, so its claim time
-    ends later than if it had begun with the call. Any other is news from long ago.
-    """
-    return (
-        attempt.renewed
-        and attempt.durability is None
-        and fence > found.fence
-        and deadline(heard, CLAIM) - now > ENOUGH_TO_CLAIM
-    )
-
-
-def _patience(found: Standing, news: News, random: float) -> float:
-    """How long to sleep without news; until the holder's lease runs out at the latest."""
-    if news is News.POLLED:
-        return min(POLL * (0.5 + random / 2), found.ttl + EXPIRY_GRACE)
-    return min(SAFETY_POLL, found.ttl + EXPIRY_GRACE + STAGGER * found.position)
 
 
 def extend(
@@ -383,7 +155,3 @@ def release(keys: tuple[str, ...], token: str, *, at_least: float = 0.0) -> Flow
 def declining(keys: tuple[str, ...], token: str) -> Run:
     """Passes on a lock that was handed to a token for which nobody waits any more."""
     return Run(protocol(keys).abandon, keys, (token, 2))
-
-
-def milliseconds(seconds: float) -> int:
-    return max(1, round(seconds * 1000))

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from . import connections, holders, names, scripts
 from .conf import conf
 from .errors import LockInvalid, LockUnavailable
-from .flows import Run
 from .holders import Holder
 from .names import Kind
+from .steps import Run
 
 
 class Phase(StrEnum):

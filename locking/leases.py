@@ -8,6 +8,7 @@ from .drivers import adrive, drive
 from .durations import Duration
 from .errors import LockError, LockUnavailable
 from .lifetimes import HELD
+from .steps import Flow
 from .tenures import Tenure
 
 logger = logging.getLogger(__name__)
@@ -39,24 +40,24 @@ class Lease(Tenure):
         reentry.forget(self)
         self.owner, self.cancellation = owner, cancellation
         self._come_to_hand()
-        if self.lock.reentrant:
+        if self.lock.terms.reentrant:
             reentry.keep(self)
 
     def extend(self, lease: Duration | None = None) -> None:
         """At least ``lease`` seconds from now, by default as many as at first. Raises LockLost."""
-        self.prolonged(drive(self._extension(lease), self.lock.alias))
+        self.prolonged(drive(self._extension(lease), self.lock.terms.alias))
 
     async def aextend(self, lease: Duration | None = None) -> None:
-        self.prolonged(await adrive(self._extension(lease), self.lock.alias))
+        self.prolonged(await adrive(self._extension(lease), self.lock.terms.alias))
 
     def release(self) -> None:
         """Raises LockLost if the lease ended before. Releasing twice is no error."""
         if self._leave():
-            drive(self._parting(), self.lock.alias)
+            drive(self._parting(), self.lock.terms.alias)
 
     async def arelease(self) -> None:
         if self._leave():
-            await adrive(self._parting(), self.lock.alias)
+            await adrive(self._parting(), self.lock.terms.alias)
 
     def __enter__(self) -> "Lease":
         return self
@@ -88,18 +89,20 @@ class Lease(Tenure):
         except LockError as failure:
             self._weigh(failure, error)
 
-    def _extension(self, lease: Duration | None) -> flows.Flow[float | None]:
-        length = self.lock.lease if lease is None else durations.lease_seconds(lease)
+    def _extension(self, lease: Duration | None) -> Flow[float | None]:
+        length = self.lock.terms.lease if lease is None else durations.lease_seconds(lease)
         # A deadline just passed does not matter: if the store has the lease, nobody came between.
         if self.state is not HELD or self._elsewhere:
             raise self._loss()
         keys = self.lock.keys
         return flows.extend(keys, self.token, length, until=self.deadline, clock=clock.now)
 
-    def _parting(self) -> flows.Flow[None]:
+    def _parting(self) -> Flow[None]:
         lock = self.lock
         try:
-            held = yield from flows.release(lock.keys, self.token, at_least=lock.hold_at_least)
+            held = yield from flows.release(
+                lock.keys, self.token, at_least=lock.terms.hold_at_least
+            )
         except LockUnavailable:
             self._left_unheard()
             raise

@@ -20,8 +20,8 @@ from django.dispatch import receiver
 from . import connections, flows, holders, names, renewal, wires
 from .cluster import Nodes
 from .conf import conf
-from .flows import News
 from .shards import Place, Shards, Told
+from .steps import News
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,8 @@ import json
 import os
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import EllipsisType
 from typing import Any
 
@@ -26,13 +27,17 @@ from . import (
     signals,
     transactions,
 )
+from .attempts import Attempt, Guard
 from .blocks import Enterable
-from .conf import conf
+from .conf import Settings, conf
 from .drivers import adrive, drive
-from .durability import Durability, chosen
+from .durability import chosen
 from .durations import Duration
 from .errors import LockBusy, LockDeadlock, LockInvalid
 from .leases import Lease
+from .ledger import ledger
+from .steps import Flow
+from .terms import Terms
 
 LONGEST_META = 1024
 # The store computes fences as doubles, whose integers are exact up to here.
@@ -70,10 +75,36 @@ def lock(
     costs their time; otherwise LockNotDurable is raised. ``in_atomic``: do not refuse to lock
     inside a transaction.
     """
-    settings = conf()
-    name = names.of(name)
-    return Lock(
-        name=name,
+    wanted = (
+        conf(), names.of(name), lease, wait, fair, renew, max_hold, reentrant, hold_at_least,
+        cancel_on_lost, durability, in_atomic,
+    )  # fmt: skip
+    try:
+        made = _plain(*wanted)
+    except TypeError:  # what has no hash is no duration either
+        made = _plain.__wrapped__(*wanted)
+    if on_lost is None and meta is None and type(floor) is int and floor == 0:
+        return made
+    return replace(made, on_lost=on_lost, meta=_text(meta), floor=_checked(floor))
+
+
+# Most locks are wished for again and again. By type as well, because True is no duration.
+@lru_cache(1024, typed=True)
+def _plain(
+    settings: Settings,
+    name: str,
+    lease: Duration | EllipsisType,
+    wait: Duration | EllipsisType | None,
+    fair: bool,
+    renew: bool,
+    max_hold: Duration | EllipsisType,
+    reentrant: bool,
+    hold_at_least: Duration,
+    cancel_on_lost: bool,
+    durability: str | None,
+    in_atomic: bool,
+) -> "Lock":
+    terms = Terms(
         lease=durations.lease_seconds(settings.lease if lease is ... else lease),
         wait=durations.wait_seconds(settings.wait if wait is ... else wait),
         fair=fair,
@@ -81,16 +112,14 @@ def lock(
         max_hold=durations.seconds("max_hold", settings.max_hold if max_hold is ... else max_hold),
         reentrant=reentrant,
         hold_at_least=durations.seconds("hold_at_least", hold_at_least),
-        on_lost=on_lost,
         cancel_on_lost=cancel_on_lost,
-        meta=_text(meta),
-        floor=_checked(floor),
         durability=chosen(durability),
         in_atomic=in_atomic,
         most_waiting=settings.queue_limit,
         alias=settings.cache,
-        keys=names.keys(settings.prefix, name),
+        quarantine=durations.seconds("quarantine", settings.quarantine) > 0,
     )
+    return Lock(name=name, keys=names.keys(settings.prefix, name), terms=terms)
 
 
 def _text(meta: Mapping[str, Any] | None) -> str:
@@ -105,12 +134,13 @@ def _text(meta: Mapping[str, Any] | None) -> str:
     return text
 
 
-def _wish(attempt: flows.Attempt) -> flows.Flow[flows.Grant]:
-    vigil = None
-    if attempt.wait != 0 and (held := holding.at_hand()):
-        ordering.note([lease.lock.name for lease in held], attempt.name)
-        vigil = deadlock.Lookout(conf().prefix, clock=clock.now, random=random.random)
-    return flows.acquire(attempt, clock=clock.now, random=random.random, vigil=vigil)
+def _vigil(attempt: Attempt) -> flows.Vigil | None:
+    """Kept by those who wait for a lock while they hold others."""
+    held = holding.at_hand() if attempt.wait != 0 else []
+    if not held:
+        return None
+    ordering.note([lease.lock.name for lease in held], attempt.name)
+    return deadlock.Lookout(conf().prefix, clock=clock.now, random=random.random)
 
 
 def _checked(floor: int) -> int:
@@ -122,28 +152,19 @@ def _checked(floor: int) -> int:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lock(Enterable[Lease]):
     name: str
-    lease: float
-    wait: float | None
-    fair: bool
-    renew: bool
-    max_hold: float
-    reentrant: bool
-    hold_at_least: float
-    on_lost: Callable[[Lease], object] | None
-    cancel_on_lost: bool
-    meta: str
-    floor: int
-    durability: Durability | None
-    in_atomic: bool
-    most_waiting: int
-    alias: str
     keys: tuple[str, ...]
+    terms: Terms
+    on_lost: Callable[[Lease], object] | None = None
+    meta: str = ""
+    floor: int = 0
     share: tuple[int, ...] = ()
+    # What it is counted by, if not by its name.
+    label: str = ""
     _open: list[Lease] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def acquire(self) -> Lease:
         """Raises LockBusy when ``wait`` is over, LockUnavailable when the store is down."""
-        return self._acquire(self.wait)
+        return self._acquire(self.terms.wait)
 
     def try_acquire(self) -> Lease | None:
         """Asks once, whatever ``wait`` says."""
@@ -153,7 +174,7 @@ class Lock(Enterable[Lease]):
             return None
 
     async def aacquire(self) -> Lease:
-        return await self._aacquire(self.wait)
+        return await self._aacquire(self.terms.wait)
 
     async def atry_acquire(self) -> Lease | None:
         try:
@@ -163,29 +184,25 @@ class Lock(Enterable[Lease]):
 
     def _acquire(self, wait: float | None) -> Lease:
         # Tasks have no part in the transactions of a thread.
-        if not self.in_atomic:
+        if not self.terms.in_atomic:
             transactions.refuse_open(self.name)
-        settings = conf()
-        guard = quarantine.guard(settings) if settings.quarantine else None
-        return drive(self._taking(wait, holders.actor(), guard), self.alias)
+        guard = quarantine.guard(conf()) if self.terms.quarantine else None
+        return drive(self._taking(wait, holders.actor(), guard), self.terms.alias)
 
     async def _aacquire(self, wait: float | None) -> Lease:
-        settings = conf()
-        guard = await quarantine.aguard(settings) if settings.quarantine else None
-        return await adrive(self._taking(wait, holders.task_actor(), guard), self.alias)
+        guard = await quarantine.aguard(conf()) if self.terms.quarantine else None
+        return await adrive(self._taking(wait, holders.task_actor(), guard), self.terms.alias)
 
-    def _taking(
-        self, wait: float | None, actor: str, guard: flows.Guard | None
-    ) -> flows.Flow[Lease]:
-        if self.reentrant and (held := reentry.held(self)):
+    def _taking(self, wait: float | None, actor: str, guard: Guard | None) -> Flow[Lease]:
+        if self.terms.reentrant and (held := reentry.held(self)):
             return held
         lease = Lease(lock=self, token=os.urandom(16).hex())
-        attempt = self._attempt(lease.token, wait, actor)
-        if guard:
-            attempt = attempt._replace(guard=guard)
+        attempt = self._attempt(lease.token, wait, actor, guard)
         renewal.watch(lease)
         try:
-            grant = yield from _wish(attempt)
+            grant = yield from flows.acquire(
+                attempt, clock=clock.now, random=random.random, vigil=_vigil(attempt)
+            )
             lease.granted(grant)
         except LockDeadlock as error:
             renewal.forget(lease)
@@ -194,25 +211,24 @@ class Lock(Enterable[Lease]):
         except BaseException:
             renewal.forget(lease)
             raise
-        if self.reentrant:
+        if self.terms.reentrant:
             reentry.keep(lease)
-        signals.tell(signals.lock_acquired, Lock, lease=lease, waited=grant.waited)
+        ledger.granted(self.label or self.name, grant.waited)
+        if signals.lock_acquired.receivers:
+            signals.tell(signals.lock_acquired, Lock, lease=lease, waited=grant.waited)
         return lease
 
-    def _attempt(self, token: str, wait: float | None, actor: str) -> flows.Attempt:
-        return flows.Attempt(
-            name=self.name,
-            keys=self.keys,
-            token=token,
-            lease=self.lease,
-            wait=wait,
-            fair=self.fair,
-            channel=listening.channel(self.alias, self.keys[0]),
-            most_waiting=self.most_waiting,
-            actor=actor,
-            meta=self.meta,
-            floor=self.floor,
-            share=self.share,
-            durability=self.durability,
-            renewed=self.renew and min(self.lease, self.max_hold) > flows.CLAIM and not self.share,
+    def _attempt(self, token: str, wait: float | None, actor: str, guard: Guard | None) -> Attempt:
+        return Attempt(
+            self.name,
+            self.keys,
+            token,
+            self.terms,
+            wait,
+            listening.channel(self.terms.alias, self.keys[0]),
+            actor,
+            self.meta,
+            self.floor,
+            self.share,
+            guard,
         )

@@ -7,8 +7,8 @@ would have ended.
 from typing import Any
 
 from . import scripts
-from .flows import Run
 from .routing import slot
+from .steps import Run
 
 
 def note(run: Run, reply: Any) -> Run | None:

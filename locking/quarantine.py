@@ -17,10 +17,11 @@ from django.db import connections as databases
 from django.dispatch import receiver
 
 from . import connections, names, scripts
+from .attempts import Guard
 from .conf import Settings
 from .durations import seconds
 from .errors import LockUnavailable
-from .flows import Guard, Run
+from .steps import Run
 
 _words: dict[tuple[str, str], str] = {}
 

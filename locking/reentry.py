@@ -30,12 +30,12 @@ def keep(lease: "Lease") -> None:
 
 
 def forget(lease: "Tenure") -> None:
-    if lease.lock.reentrant:
+    if lease.lock.terms.reentrant:
         _entered.pop(_key(lease.owner, lease.lock), None)
 
 
 def _key(owner: owners.Owner | None, lock: "Lock") -> _Key:
-    return owner, lock.alias, lock.keys[0], lock.share
+    return owner, lock.terms.alias, lock.keys[0], lock.share
 
 
 os.register_at_fork(after_in_child=_entered.clear)

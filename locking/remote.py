@@ -9,7 +9,7 @@ whose lease it is. Nobody renews it but the caller.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock as Mutex
 from typing import Any
 
@@ -79,7 +79,7 @@ def acquire(
     with seats.taken(wait, of=conf().http_waiters) as patience:
         # The caller has no part in a transaction that may be open here.
         wanted = lock(name, lease=length, wait=patience, renew=False, meta=told, in_atomic=True)
-        got = wanted.acquire()
+        got = replace(wanted, label=HTTP).acquire()
     return RemoteLease(
         name=got.name,
         token=got.token,

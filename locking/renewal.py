@@ -21,9 +21,9 @@ from weakref import ref
 
 from . import clock, connections, lifetimes, owners
 from .errors import LockUnavailable
-from .flows import Run, milliseconds
 from .lifetimes import Course
 from .scripts import protocol
+from .steps import Run
 
 if TYPE_CHECKING:
     from .tenures import Tenure
@@ -132,7 +132,7 @@ def _course(lease: "Tenure", now: float) -> Course:
         now,
         due=lease.due,
         deadline=lease.deadline,
-        hold_until=lease.since + lease.lock.max_hold,
+        hold_until=lease.since + lease.lock.terms.max_hold,
         renewed=lease.renewed,
         # Whatever its owner does, a lock that was handed over becomes a whole lease.
         orphaned=lease.claimed and _orphaned(lease),
@@ -149,7 +149,7 @@ def _by_alias(leases: "list[Tenure]") -> "list[list[Tenure]]":
     """The most pressing first."""
     groups: defaultdict[str, list[Tenure]] = defaultdict(list)
     for lease in sorted(leases, key=lambda lease: lease.deadline):
-        groups[lease.lock.alias].append(lease)
+        groups[lease.lock.terms.alias].append(lease)
     return list(groups.values())
 
 
@@ -170,7 +170,7 @@ def _send(batch: "list[Tenure]", everyone: "list[Tenure]") -> "list[Tenure]":
     sent = clock.now()
     ahead = (other.deadline for other in everyone if other.renewed and other.deadline > sent)
     until = lifetimes.answer_by(sent, min(ahead, default=sent))
-    line = connections.line(batch[0].lock.alias)
+    line = connections.line(batch[0].lock.terms.alias)
     replies = line.run_many([_extension(lease, until) for lease in batch])
     unanswered = []
     for lease, reply in zip(batch, replies, strict=True):
@@ -183,7 +183,7 @@ def _send(batch: "list[Tenure]", everyone: "list[Tenure]") -> "list[Tenure]":
 
 def _extension(lease: "Tenure", until: float) -> Run:
     lock = lease.lock
-    args = lease.token, milliseconds(lock.lease)
+    args = lease.token, lock.terms.lease_ms
     return Run(protocol(lock.keys).extend, lock.keys, args, until)
 
 

@@ -12,7 +12,7 @@ from redis.crc import key_slot
 
 from .clock import Clock
 from .errors import Asked, ConnectionBroken, LockUnavailable, Moved, ScriptMissing, TryAgain
-from .flows import Run, Settle
+from .steps import Run, Settle
 
 T = TypeVar("T")
 S = TypeVar("S", Run, Settle)

@@ -17,9 +17,9 @@ import redis
 from . import wires
 from .cluster import ClusterLine, Nodes
 from .errors import LockUnavailable
-from .flows import News
 from .pools import Pool
 from .routing import Node, slot
+from .steps import News
 
 logger = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from typing import Any, TypedDict, Unpack
 from django.db.models import Model
 
 from . import holding, names
+from .attempts import Attempt, Guard
 from .conf import conf
 from .durations import Duration
 from .errors import LockDeadlock, LockInvalid
-from .flows import Attempt
 from .leases import Lease
 from .locks import Lock, lock
 from .names import Kind
@@ -75,18 +75,18 @@ class Side(Lock):
     def writes(self) -> bool:
         return self.share == WRITE
 
-    def _attempt(self, token: str, wait: float | None, actor: str) -> Attempt:
-        attempt = Lock._attempt(self, token, wait, actor)
+    def _attempt(self, token: str, wait: float | None, actor: str, guard: Guard | None) -> Attempt:
+        attempt = Lock._attempt(self, token, wait, actor, guard)
         mine = [lease.lock for lease in holding.at_hand() if self._meets(lease.lock)]
         if not mine:
             return attempt
         if self.writes or WRITE in [held.share for held in mine]:
             raise LockDeadlock(self.name, cycle=[self.name])
         # In line behind a writer, who waits for this very reader, it would wait for itself.
-        return attempt._replace(fair=False)
+        return attempt._replace(terms=replace(attempt.terms, fair=False))
 
     def _meets(self, other: Lock) -> bool:
-        return (other.keys, other.alias) == (self.keys, self.alias)
+        return (other.keys, other.terms.alias) == (self.keys, self.terms.alias)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

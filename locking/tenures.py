@@ -10,8 +10,10 @@ from threading import Lock as Mutex
 from typing import TYPE_CHECKING, Self, cast
 from weakref import ref
 
-from . import clock, flows, holding, lifetimes, losses, owners, reentry, renewal
+from . import clock, holding, lifetimes, losses, owners, reentry, renewal
+from .attempts import Grant, deadline
 from .errors import LockExpired, LockInvalid, LockLost, LockRevoked
+from .ledger import ledger
 from .lifetimes import ASKED, EXPIRED, HELD, RELEASED, REVOKED, State
 from .losses import Cancellation
 from .signals import lock_released, tell
@@ -45,7 +47,7 @@ class Tenure:
         self.fence = 0
         self.since = self.deadline = 0.0
         self.due = inf
-        self.renewed = lock.renew
+        self.renewed = lock.terms.renew
         self._pid = os.getpid()
         self.state = ASKED
         self.claimed = True
@@ -56,7 +58,7 @@ class Tenure:
         self.owner: owners.Owner | None = owners.current()
         self.cancellation = self._cancellation(self.owner)
 
-    def granted(self, grant: flows.Grant) -> None:
+    def granted(self, grant: Grant) -> None:
         with self._mutex:
             self.state = HELD
             self.fence, self.since = grant.fence, clock.now()
@@ -97,7 +99,7 @@ class Tenure:
             self._lose(self._loss_found())
         with self._mutex:
             if self.state is HELD:
-                self._lasts(flows.deadline(sent, self.lock.lease))
+                self._lasts(deadline(sent, self.lock.terms.lease))
 
     def renew_no_more(self) -> None:
         self.renewed, self.due = False, self.deadline
@@ -174,7 +176,9 @@ class Tenure:
         if self.state is not RELEASED:
             raise self._loss()
         held_for = clock.now() - self.since
-        tell(lock_released, type(self.lock), lease=cast("Lease", self), held_for=held_for)
+        ledger.released(self.lock.label or self.lock.name, held_for)
+        if lock_released.receivers:
+            tell(lock_released, type(self.lock), lease=cast("Lease", self), held_for=held_for)
 
     def _cancelled_by_loss(self, error: BaseException | None) -> bool:
         if self._entries > 1 or not self.cancellation:
@@ -199,7 +203,7 @@ class Tenure:
         self.claimed = True
         self.deadline = self.due = max(self.deadline, deadline)
         if self.renewed:
-            self.due = lifetimes.due(self.deadline, self.lock.lease, renewal.watchdog.jitter)
+            self.due = lifetimes.due(self.deadline, self.lock.terms.lease, renewal.watchdog.jitter)
 
     def _loss(self) -> LockLost:
         kind = LockLost if self._elsewhere else LOSS[self.state]
@@ -209,7 +213,7 @@ class Tenure:
         return EXPIRED if clock.now() >= self.deadline else REVOKED
 
     def _cancellation(self, owner: owners.Owner) -> Cancellation | None:
-        if not self.lock.cancel_on_lost:
+        if not self.lock.terms.cancel_on_lost:
             return None
         if not isinstance(owner, asyncio.Future):
             raise LockInvalid("cancel_on_lost needs a task; a thread cannot be cancelled.")

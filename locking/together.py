@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Model
@@ -30,7 +30,7 @@ def lock_all(*names: str | Model, **options: Any) -> "LockAll":
     return LockAll(
         names=tuple(one.name for one in wanted),
         locks=tuple(distinct[name] for name in sorted(distinct)),
-        wait=wanted[0].wait,
+        wait=wanted[0].terms.wait,
     )
 
 
@@ -138,7 +138,7 @@ class LockAll(Enterable[Leases]):
 
     def _acquire(self, wait: float | None) -> Leases:
         with ExitStack() as stack:
-            held = [stack.enter_context(one.acquire()) for one in self._each(wait)]
+            held = [stack.enter_context(one._acquire(left)) for one, left in self._each(wait)]
             leases = self._arranged(held)
             stack.pop_all()
         return leases
@@ -146,18 +146,19 @@ class LockAll(Enterable[Leases]):
     async def _aacquire(self, wait: float | None) -> Leases:
         async with AsyncExitStack() as stack:
             held = [
-                await stack.enter_async_context(await one.aacquire()) for one in self._each(wait)
+                await stack.enter_async_context(await one._aacquire(left))
+                for one, left in self._each(wait)
             ]
             leases = self._arranged(held)
             stack.pop_all()
         return leases
 
-    def _each(self, wait: float | None) -> Iterator[Lock]:
+    def _each(self, wait: float | None) -> Iterator[tuple[Lock, float | None]]:
         """Each with the time that is left when its turn comes."""
         until = None if wait is None else clock.now() + wait
         for one in self.locks:
             left = None if until is None else max(until - clock.now(), 0.0)
-            yield replace(one, wait=left)
+            yield one, left
 
     def _arranged(self, held: list[Lease]) -> Leases:
         by_name = {lease.name: lease for lease in held}

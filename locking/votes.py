@@ -10,9 +10,11 @@ from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, TypeVar
 
 from . import scripts
+from .attempts import deadline
 from .clock import Clock
+from .durations import milliseconds
 from .errors import LockBusy, LockLost, LockUnavailable
-from .flows import Run, deadline, milliseconds
+from .steps import Run
 
 T = TypeVar("T")
 

@@ -4,8 +4,8 @@ import asyncio
 import threading
 from contextlib import suppress
 
-from .flows import Listen, News
 from .listening import listener
+from .steps import Listen, News
 
 
 class Seat:

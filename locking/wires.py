@@ -85,7 +85,8 @@ class Wire:
 
     def next(self, until: float | None) -> Any:
         while (reply := self._reader.gets(False)) is NOTHING:
-            self._wait_no_longer_than(until)
+            if until is not None or self._patience != self._timeout:
+                self._wait_no_longer_than(until)
             chunk = self._socket.recv(CHUNK)
             if not chunk:
                 raise ConnectionResetError("The lock store ended the connection.")

@@ -16,6 +16,7 @@ from health.snapshot import Snapshot
 from health.verdict import CheckResult, Status
 from locking import control, signals
 from locking.control import PatternOverview
+from locking.ledger import Entry, ledger
 from locking.patterns import pattern
 
 # Patterns that get a series each; whatever comes later is counted as one.
@@ -93,7 +94,7 @@ def metrics(snapshot: Snapshot) -> Iterator[Metric]:
 
 
 class Meters(NamedTuple):
-    """What counts for locks of one name, looked up once: this is on the way to every lock."""
+    """What counts for locks of one name, looked up once: there are many of them."""
 
     acquired: Callable[[], None]
     contended: Callable[[], None]
@@ -126,9 +127,8 @@ def meters(name: str) -> Meters:
 
 def connect() -> None:
     """Locks tell nobody when their store fails; the interval of the probe has to do."""
+    ledger.book = _book
     for signal, receive in (
-        (signals.lock_acquired, _acquired),
-        (signals.lock_released, _released),
         (signals.lock_lost, _lost),
         (signals.lock_forced, _forced),
         (signals.lock_deadlock, _deadlocked),
@@ -136,16 +136,15 @@ def connect() -> None:
         signal.connect(receive, dispatch_uid="health")
 
 
-def _acquired(*, lease: Any, waited: float, **_: Any) -> None:
-    found = meters(lease.name)
+def _book(entry: Entry) -> None:
+    found = meters(entry.label)
+    if entry.held_for is not None:
+        return found.held(entry.held_for)
     found.acquired()
-    if waited:
+    if entry.waited:
         found.contended()
-        found.waited(waited)
-
-
-def _released(*, lease: Any, held_for: float, **_: Any) -> None:
-    meters(lease.name).held(held_for)
+        found.waited(entry.waited)
+    return None
 
 
 def _lost(*, lease: Any, **_: Any) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from locking import flows, scripts
+from locking.steps import Flow, Run, Step
 
 from .actors import Recorder, operation
 
@@ -12,8 +13,8 @@ def watch(record: Recorder) -> None:
     flows.acquire = _seen(flows.acquire, record)
 
 
-def _seen(acquire: Callable[..., flows.Flow[Any]], record: Recorder) -> Callable[..., Any]:
-    def flow(*args: Any, **kwargs: Any) -> flows.Flow[Any]:
+def _seen(acquire: Callable[..., Flow[Any]], record: Recorder) -> Callable[..., Any]:
+    def flow(*args: Any, **kwargs: Any) -> Flow[Any]:
         inner = acquire(*args, **kwargs)
         step = next(inner)
         queued = not operation.get(0)
@@ -37,6 +38,6 @@ def _seen(acquire: Callable[..., flows.Flow[Any]], record: Recorder) -> Callable
     return flow
 
 
-def in_line(step: flows.Step, reply: Any) -> bool:
-    asked = isinstance(step, flows.Run) and step.script is scripts.ACQUIRE
+def in_line(step: Step, reply: Any) -> bool:
+    asked = isinstance(step, Run) and step.script is scripts.ACQUIRE
     return asked and reply[0] == 0 and reply[6] >= 0

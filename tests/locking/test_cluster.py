@@ -19,9 +19,9 @@ from locking import (
     lock,
     scripts,
 )
-from locking.flows import Run
 from locking.names import keys
 from locking.routing import slot
+from locking.steps import Run
 from tests.locking.conftest import Use
 from tests.locking.grants import after_promotion, in_both_colours
 from tests.servers import Cluster, ClusterNode, wait_until

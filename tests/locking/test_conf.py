@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 import pytest
 from django.conf import settings
 from django.test import override_settings
@@ -8,12 +10,12 @@ from locking.conf import Settings, conf
 @override_settings()
 def test_without_settings_all_is_by_default() -> None:
     del settings.LOCKING
-    assert conf() == Settings()
+    assert asdict(conf()) == asdict(Settings())
 
 
 def test_what_is_set_is_read_once() -> None:
     with override_settings(LOCKING={"LEASE": 5}):
-        assert conf() == Settings(lease=5)
+        assert asdict(conf()) == asdict(Settings(lease=5))
         assert conf() is conf()
 
 

@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locking import LockDeadlock, LockUnavailable, deadlock, flows, lock, names, scripts
+from locking.attempts import Attempt
 from locking.deadlock import Hold, Link, Lookout, Wait, gives_way, way_back
-from locking.flows import Attempt, Run, Settle
+from locking.steps import Await, News, Run, Settle
+from tests.locking.terms import terms
 
 
 class Fleet:
@@ -200,8 +202,8 @@ class Store:
 
 
 ATTEMPT = Attempt(
-    name="its", keys=(ITS, "q", "w", "s", "idx"), token="e" * 32, lease=10.0, wait=None,
-    fair=True, channel="c", most_waiting=100, actor=ME.decode(), meta="", floor=0,
+    name="its", keys=(ITS, "q", "w", "s", "idx"), token="e" * 32, terms=terms(), wait=None,
+    channel="c", actor=ME.decode(),
 )  # fmt: skip
 
 
@@ -283,8 +285,8 @@ def test_an_outage_is_left_to_whoever_asks_for_the_lock(held):
 def test_a_waiter_that_holds_something_sleeps_no_longer_than_to_its_next_look(held):
     flow = flows.acquire(ATTEMPT, clock=lambda: 0.0, random=lambda: 0.5, vigil=vigil(0.0, 0.0, 0.0))
     next(flow)
-    assert isinstance(flow.send(flows.News.PUSHED), Run)
-    assert flow.send([0, 60_000, 41, 0, OTHER, b"", 0, 9]) == flows.Await(0.5)
+    assert isinstance(flow.send(News.PUSHED), Run)
+    assert flow.send([0, 60_000, 41, 0, OTHER, b"", 0, 9]) == Await(0.5)
 
 
 def test_interrupted_when_all_but_granted_it_gives_the_lock_back(held):
@@ -294,7 +296,7 @@ def test_interrupted_when_all_but_granted_it_gives_the_lock_back(held):
     )
     next(flow)
     busy = [0, 60_000, 41, 0, OTHER, b"", 0, 9]
-    for reply in (flows.News.PUSHED, busy, b"", [0], (flows.News.PUSHED, 0)):
+    for reply in (News.PUSHED, busy, b"", [0], (News.PUSHED, 0)):
         flow.send(reply)
     assert flow.send([1, 42]) == forget
     assert flow.throw(KeyboardInterrupt()) == Settle(

@@ -5,9 +5,11 @@ from itertools import count
 import pytest
 
 from locking import LockBusy, LockQueueFull, LockUnavailable, flows, scripts
+from locking.attempts import Attempt, Grant
 from locking.durability import Durability
 from locking.errors import ConnectionBroken, ScriptMissing
-from locking.flows import Attempt, Await, Grant, Listen, News, Run, Settle
+from locking.steps import Await, Listen, News, Run, Settle
+from tests.locking.terms import terms
 
 KEYS = ("l", "q", "w", "s", "idx")
 HELD = [0, 5000, 41, 1_500_000, b"host:7:8:u", b'{"job":1}', 0, 77]
@@ -17,8 +19,7 @@ TOLD = [*HELD[:6], -1, 0]
 
 def attempt(wait):
     return Attempt(
-        name="n", keys=KEYS, token="tok", lease=10.0, wait=wait, fair=True, channel="c",
-        most_waiting=100, actor="a:1:1:u", meta="", floor=0,
+        name="n", keys=KEYS, token="tok", terms=terms(), wait=wait, channel="c", actor="a:1:1:u",
     )  # fmt: skip
 
 
@@ -145,16 +146,16 @@ def test_an_outage_longer_than_its_place_is_kept_or_its_wait_is_told(wait, now):
         flow.send(None)
 
 
-def trusting(*, now=0.0, **changes):
+def trusting(*, now=0.0, **options):
     """The flow of a waiter who may begin before it has claimed, in line and asleep since 0.0."""
     flow = flows.acquire(
-        attempt(30.0)._replace(renewed=True, **changes),
+        attempt(30.0)._replace(terms=terms(**{"renew": True, **options})),
         clock=iter([0.0, 0.0, 0.0, now, now, now]).__next__,
         random=lambda: 0.5,
     )
     next(flow)
     flow.send(News.PUSHED)
-    told = (HELD, 1) if changes.get("durability") else HELD
+    told = (HELD, 1) if options.get("durability") else HELD
     assert isinstance(flow.send(told), Await)
     return flow
 
@@ -170,16 +171,13 @@ def test_a_lock_handed_over_is_trusted_at_once_for_what_is_left_of_its_claim_tim
         pytest.param(0, {}, id="nothing was handed over"),
         pytest.param(41, {}, id="that was before the last call"),
         pytest.param(42, {"now": 2.7}, id="too little is left of its time"),
-        pytest.param(42, {"renewed": False}, id="nobody would claim it"),
+        pytest.param(42, {"lease": 3.0}, id="the lease is no longer than the claim time"),
+        pytest.param(42, {"renew": False}, id="nobody would claim it"),
         pytest.param(42, {"durability": Durability.AOF}, id="the claim must be durable"),
     ],
 )
 def test_what_cannot_be_trusted_at_once_is_claimed_first(fence, options):
-    if not options.get("renewed", True):
-        flow, _ = waiting()
-    else:
-        flow = trusting(**options)
-    assert isinstance(flow.send((News.PUSHED, fence)), Run)
+    assert isinstance(trusting(**options).send((News.PUSHED, fence)), Run)
 
 
 def test_a_full_queue_is_told_with_its_limit():

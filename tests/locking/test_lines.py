@@ -7,10 +7,10 @@ import pytest
 from locking import connections, lock, scripts
 from locking.clock import now
 from locking.errors import LockUnavailable
-from locking.flows import Run
 from locking.leases import Lease
 from locking.lines import Line
 from locking.names import keys
+from locking.steps import Run
 from tests.locking.conftest import Use
 from tests.locking.proxy import Fault, Proxy
 

@@ -196,7 +196,7 @@ def test_what_cannot_be_is_refused_before_anything_is_sent(options, reason):
 def test_settings_give_what_the_caller_leaves_out():
     with override_settings(LOCKING={"CACHE": "locks", "LEASE": 5, "WAIT": None, "PREFIX": "mine"}):
         made = lock("n")
-    assert (made.lease, made.wait, made.keys[0]) == (5.0, None, "mine:{n}:l")
+    assert (made.terms.lease, made.terms.wait, made.keys[0]) == (5.0, None, "mine:{n}:l")
 
 
 @pytest.mark.race

@@ -14,8 +14,8 @@ from django.test import override_settings
 
 from config.redis import caches
 from locking import Lease, LockExpired, LockRevoked, clock, lock
+from locking.attempts import Grant
 from locking.control import force_release
-from locking.flows import Grant
 from locking.listening import listener
 from locking.renewal import find, forget, watch, watchdog
 from tests.locking.proxy import Fault

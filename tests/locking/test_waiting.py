@@ -321,6 +321,8 @@ def test_not_being_fair_overtakes_those_who_wait_for_a_lease_that_ran_out(store,
             served.append("waiter")
 
     lock("n").acquire()
+    # Until then it would ask by itself very soon.
+    until(lambda: listening.listener("locks").up)
     start(work)
     in_line(store, 1)
     store.delete(HOLDER)

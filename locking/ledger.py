@@ -1,0 +1,86 @@
+"""Grants and releases, noted for whoever counts them.
+
+To tell the receivers of a signal takes longer than a lock should; to append to a deque does not.
+What was noted is posted by a thread, which the first entry starts.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+logger = logging.getLogger(__name__)
+
+PERIOD = 1.0
+# The interpreter goes to others after so many: a lock must not wait while the others are counted.
+SLICE = 50
+# What nobody posts in time is dropped, the oldest first.
+MOST_ENTRIES = 100_000
+
+
+class Entry(NamedTuple):
+    """``waited`` seconds in line, told at the grant; ``held_for`` seconds, told at the release."""
+
+    label: str
+    waited: float
+    held_for: float | None
+
+
+Book = Callable[[Entry], None]
+
+
+class Ledger:
+    def __init__(self) -> None:
+        self.book: Book | None = None
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        """A child has nothing to post of its parent's."""
+        self._entries: deque[tuple[str, float, float | None]] = deque(maxlen=MOST_ENTRIES)
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def granted(self, label: str, waited: float) -> None:
+        if self.book:
+            self._entries.append((label, waited, None))
+            if self._thread is None:
+                self._start()
+
+    def released(self, label: str, held_for: float) -> None:
+        if self.book:
+            self._entries.append((label, 0.0, held_for))
+
+    def post(self) -> None:
+        """Give the book what was noted until now."""
+        for number in range(len(self._entries)):
+            try:
+                entry = Entry(*self._entries.popleft())
+            except IndexError:  # another thread posts too
+                return
+            if self.book:
+                self.book(entry)
+            if number % SLICE == 0:
+                time.sleep(0)
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._post_for_ever, name="locking-ledger", daemon=True
+                )
+                self._thread.start()
+
+    def _post_for_ever(self) -> None:
+        while True:
+            time.sleep(PERIOD)
+            try:
+                self.post()
+            except Exception:
+                logger.exception("The ledger of locks goes on after an error")
+
+
+ledger = Ledger()
