@@ -1,14 +1,13 @@
 """One connection of a process on which the store tells what was given to it and what was taken.
 
-A thread listens, however many threads and tasks wait. The news may be lost: then a waiter asks by
-itself a little later, and a lock handed to nobody is free again after its claim time.
+One thread reads it for all threads and tasks that wait: the first of these threads, or else one of
+the listener's own. The news may be lost: then a waiter asks by itself a little later, and a lock
+handed to nobody is free again after its claim time.
 """
 
 import logging
 import os
-import socket
 import threading
-from contextlib import suppress
 from functools import partial
 from typing import Any, Union
 
@@ -17,11 +16,13 @@ import redis
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
-from . import connections, flows, holders, names, renewal, wires
+from . import connections, flows, holders, names, renewal
 from .cluster import Nodes
 from .conf import conf
+from .conversation import Conversation, Errand
 from .shards import Place, Shards, Told
 from .steps import News
+from .turns import Reader
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Listener:
         self._mutex = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
-        self._socket: socket.socket | None = None
+        self._conversation: Conversation | None = None
 
     def hears(self, channel: str) -> bool:
         return self.up
@@ -61,11 +62,25 @@ class Listener:
                 self._thread.start()
 
     def add(self, token: str, channel: str, place: Place) -> None:
-        """Have it woken, from the listening thread, whenever asking anew may pay."""
+        """Have it woken, from the thread that reads, whenever asking anew may pay."""
         self._places[token] = place
 
     def remove(self, token: str) -> None:
         self._places.pop(token, None)
+
+    def read(self, place: Reader, seconds: float) -> bool:
+        """For up to so long, if it is for this place to read; else it is rung when it is."""
+        return self._conversation is not None and self._conversation.read(place, seconds)
+
+    def rest(self, place: Reader) -> None:
+        """It waits no more. May be said twice."""
+        if self._conversation:
+            self._conversation.rest(place, alone=len(self._places) == 1)
+
+    def attend(self) -> None:
+        """A task waits, which cannot read."""
+        if self._conversation:
+            self._conversation.attend()
 
     def hand(self, token: str, fence: int) -> bool:
         """Whether somebody waits with it."""
@@ -77,9 +92,8 @@ class Listener:
 
     def close(self) -> None:
         self._closed.set()
-        with suppress(OSError):
-            if self._socket:
-                self._socket.shutdown(socket.SHUT_RDWR)
+        if self._conversation:
+            self._conversation.interrupt()
 
     def _listen(self) -> None:
         pause = FIRST_PAUSE
@@ -97,26 +111,28 @@ class Listener:
 
     def _converse(self) -> None:
         """Until the connection ends."""
-        connection = connections.dial(self._alias)
+        talk = self._conversation = Conversation(connections.dial(self._alias), self._heard)
         try:
-            self._socket = connection._sock
-            # Looked at after the socket is known to whoever closes, and so never missed.
-            if self._closed.is_set():
-                return
-            self._socket.sendall(wires.pack(("SUBSCRIBE", self.channel)))
-            for message in wires.messages(self._socket):
-                self._heard(message)
+            # Looked at after the connection is known to whoever closes, and so never missed.
+            if not self._closed.is_set():
+                talk.hold(self.channel)
         finally:
-            connection.disconnect()
+            talk.close()
 
-    def _heard(self, message: Any) -> None:
+    def _heard(self, message: Any) -> Errand | None:
         match message:
             case [b"message", _, text]:
-                self._told(text.decode())
+                return self._sorted(text.decode())
             case [b"subscribe", *_]:
                 self._turn(up=True)
             case hiredis.ReplyError():
                 raise redis.ResponseError(str(message))
+        return None
+
+    def _sorted(self, text: str) -> Errand | None:
+        kind, token, fence, _ = text.split(" ", 3)
+        handed = kind == "g" and self.hand(token, int(fence))
+        return None if handed else partial(self._told, text)
 
     def _turn(self, *, up: bool) -> None:
         self.up = up

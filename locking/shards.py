@@ -5,7 +5,6 @@ connection and one thread for each node. What moves, or dies, is followed to the
 """
 
 import logging
-import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,9 +13,9 @@ from typing import Any, Protocol
 import hiredis
 import redis
 
-from . import wires
 from .cluster import ClusterLine, Nodes
 from .errors import LockUnavailable
+from .hearing import Ear
 from .pools import Pool
 from .routing import Node, slot
 from .steps import News
@@ -56,6 +55,14 @@ class Shards:
 
     def add(self, token: str, channel: str, place: Place) -> None:
         self._seats[token] = channel, place
+
+    def read(self, place: object, seconds: float) -> bool:
+        """No waiting thread does: what it waits for may be told by another node by then."""
+        return False
+
+    def rest(self, place: object) -> None: ...
+
+    def attend(self) -> None: ...
 
     def hand(self, token: str, fence: int) -> bool:
         """Whether somebody waits with it."""
@@ -130,7 +137,7 @@ class Shard:
         self._dial = dial
         self._shards = shards
         self._channels: set[str] = set()
-        self._socket: socket.socket | None = None
+        self._ear: Ear | None = None
         self._thread: threading.Thread | None = None
         self._mutex = threading.Lock()
 
@@ -151,14 +158,13 @@ class Shard:
                 self._say("SUNSUBSCRIBE", channel)
 
     def close(self) -> None:
-        with suppress(OSError):
-            if self._socket:
-                self._socket.shutdown(socket.SHUT_RDWR)
+        if self._ear:
+            self._ear.interrupt()
 
     def _say(self, *words: str) -> None:
         with suppress(OSError):  # the listening thread finds out by itself
-            if self._socket:
-                self._socket.sendall(wires.pack(words))
+            if self._ear:
+                self._ear.say(*words)
 
     def _listen(self) -> None:
         """Until the connection ends; what was heard there is then to be heard elsewhere."""
@@ -171,23 +177,24 @@ class Shard:
         finally:
             with self._mutex:
                 lost, self._channels = self._channels, set()
-                self._socket = self._thread = None
+                self._ear = self._thread = None
         self._shards.doubt()
         for channel in lost:
             self._shards.turned(channel, up=False)
         self._shards.follow(lost)
 
     def _converse(self) -> None:
-        connection = self._dial()
+        ear = Ear(self._dial())
         try:
             with self._mutex:
-                self._socket = connection._sock
+                self._ear = ear
                 for channel in self._channels:
                     self._say("SSUBSCRIBE", channel)
-            for message in wires.messages(connection._sock):
-                self._heard(message)
+            while True:
+                for message in ear.hear():
+                    self._heard(message)
         finally:
-            connection.disconnect()
+            ear.close()
 
     def _heard(self, message: Any) -> None:
         match message:

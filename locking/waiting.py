@@ -4,6 +4,7 @@ import asyncio
 import threading
 from contextlib import suppress
 
+from . import clock
 from .listening import listener
 from .steps import Listen, News
 
@@ -15,12 +16,12 @@ class Seat:
     and then looks for the bell; whoever waits sets up the bell and then looks at the flag.
     """
 
-    __slots__ = ("_alias", "_channel", "_listener", "_token", "_woken", "fence")
+    __slots__ = ("_alias", "_channel", "_listener", "_token", "fence", "woken")
 
     def __init__(self, alias: str) -> None:
         self._alias = alias
         self._token = ""
-        self._woken = False
+        self.woken = False
         self.fence = 0
 
     def take(self, step: Listen) -> bool:
@@ -45,10 +46,10 @@ class Seat:
 
     def wake(self) -> None:
         """From any thread."""
-        self._woken = True
-        self._ring()
+        self.woken = True
+        self.ring()
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
         raise NotImplementedError
 
 
@@ -59,7 +60,7 @@ class ThreadSeat(Seat):
         super().__init__(alias)
         self._bell: threading.Lock | None = None
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
         if self._bell:
             with suppress(RuntimeError):  # it rings already
                 self._bell.release()
@@ -69,9 +70,20 @@ class ThreadSeat(Seat):
             bell = threading.Lock()
             bell.acquire()
             self._bell = bell
-        if not self._woken:
-            self._bell.acquire(timeout=seconds)
-        self._woken = False
+        until = clock.now() + seconds
+        try:
+            while not self.woken and (left := until - clock.now()) > 0:
+                if not self._listener.read(self, left):
+                    self._bell.acquire(timeout=left)
+        finally:
+            self._listener.rest(self)
+        self.woken = False
+
+    def leave(self) -> None:
+        # Said once more, in case an interrupt kept it from being done.
+        if self._bell:
+            self._listener.rest(self)
+        super().leave()
 
 
 class TaskSeat(Seat):
@@ -82,7 +94,7 @@ class TaskSeat(Seat):
         self._loop = asyncio.get_running_loop()
         self._bell: asyncio.Event | None = None
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
         if self._bell:
             with suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(self._bell.set)
@@ -90,9 +102,10 @@ class TaskSeat(Seat):
     async def wait(self, seconds: float) -> None:
         if self._bell is None:
             self._bell = asyncio.Event()
-        if not self._woken:
+        if not self.woken:
+            self._listener.attend()
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._bell.wait()
         self._bell.clear()
-        self._woken = False
+        self.woken = False

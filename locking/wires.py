@@ -4,8 +4,7 @@ Its command layer costs as much as an uncontended lock's two round trips; and on
 call have a deadline of its own, and a last word go out behind a call still unanswered.
 """
 
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import hiredis
@@ -15,8 +14,6 @@ from redis.connection import DefaultParser
 from . import clock
 
 CHUNK = 65_536
-# Seconds. Silence for so long is questioned, and an unanswered question means a dead connection.
-SILENCE = 5.0
 NOTHING = object()
 
 
@@ -29,28 +26,6 @@ def _reader() -> Any:
 
 
 pack: Callable[[Any], bytes] = hiredis.pack_command  # whose stub knows only tuples of one
-
-
-def messages(sock: socket.socket) -> Iterator[Any]:
-    """What is published to a connection, until it ends or nothing is heard of it any more."""
-    reader = hiredis.Reader()
-    sock.settimeout(SILENCE)
-    asked = True
-    while True:
-        try:
-            chunk = sock.recv(CHUNK)
-        except TimeoutError:
-            if asked:
-                return
-            sock.sendall(pack(("PING",)))
-            asked = True
-            continue
-        if not chunk:
-            return
-        asked = False
-        reader.feed(chunk)
-        while (message := reader.gets()) is not False:
-            yield message
 
 
 class Wire:

@@ -1,0 +1,85 @@
+"""How the end of a connection is found out."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from locking import hearing
+from locking.hearing import Ear
+
+
+class Connection:
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.disconnect = sock.close
+
+
+@pytest.fixture
+def ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Ear, socket.socket]]:
+    """An ear, and the other end of its line."""
+    monkeypatch.setattr(hearing, "SILENCE", 0.05)
+    near, far = socket.socketpair()
+    far.settimeout(1)
+    with near, far:
+        yield Ear(Connection(near)), far
+
+
+def test_what_comes_at_once_is_heard_at_once(ends):
+    ear, far = ends
+    far.sendall(b"*2\r\n$1\r\na\r\n$1\r\nb\r\n+c\r\n$1")
+    assert ear.hear(1) == [[b"a", b"b"], b"c"]
+    far.sendall(b"\r\nd\r\n")
+    assert ear.hear(1) == [b"d"]
+
+
+def test_whoever_hears_nothing_in_time_is_free_to_go(ends):
+    ear, far = ends
+    assert ear.hear(0.001) == []
+    far.sendall(b"+a\r\n")
+    assert ear.hear(0.001) == [b"a"]
+
+
+def test_silence_is_questioned_whoever_hears_it_and_an_answer_is_enough(ends):
+    ear, far = ends
+    far.sendall(b"+a\r\n")
+    ear.hear(1)
+    for _ in range(2):
+        assert ear.hear(0.03) == []
+    assert far.recv(100) == b"*1\r\n$4\r\nPING\r\n"
+    far.sendall(b"+PONG\r\n")
+    assert ear.hear(1) == [b"PONG"]
+    assert ear.hear(1) == []
+
+
+def test_a_line_on_which_no_question_is_answered_is_dead(ends):
+    ear, far = ends
+    far.sendall(b"+a\r\n")
+    ear.hear(1)
+    assert ear.hear(1) == []
+    with pytest.raises(ConnectionResetError):
+        ear.hear(1)
+
+
+def test_a_line_without_any_answer_is_dead(ends):
+    ear, _ = ends
+    with pytest.raises(ConnectionResetError):
+        ear.hear(1)
+
+
+def test_a_line_that_the_other_end_closed_is_dead(ends):
+    ear, far = ends
+    far.close()
+    with pytest.raises(ConnectionResetError):
+        ear.hear(1)
+
+
+def test_whoever_hears_can_be_interrupted(ends):
+    ear, _ = ends
+    ear.interrupt()
+    with pytest.raises(ConnectionResetError):
+        ear.hear(1)
+    ear.close()
+    ear.interrupt()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        ear.say("PING")
