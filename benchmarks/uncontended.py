@@ -1,12 +1,14 @@
 """A lock nobody else wants, taken and released: ours with all its features on."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from statistics import median
 
 from redis import asyncio as aredis
+from redis.commands.core import AsyncScript
 
 from locking import lock
 
@@ -28,7 +30,6 @@ Trial = Callable[[], float]
 NAME = "uncontended"
 BUDGET = Budget("≤", 1.0)
 RAW = "raw pair"
-TOKEN = "0123456789abcdef" * 2
 RELEASE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
@@ -78,12 +79,14 @@ def _trial(cycle: Callable[[], None], cycles: int) -> Trial:
 
 
 def _raw_pair() -> Callable[[], None]:
+    """As redis-py's users write it: a token of its own for each lock, and a registered script."""
     store = client()
-    sha = store.script_load(RELEASE)
+    release = store.register_script(RELEASE)
 
     def cycle() -> None:
-        store.set("raw", TOKEN, nx=True, px=LEASE * 1000)
-        store.evalsha(sha, 1, "raw", TOKEN)
+        token = os.urandom(16).hex()
+        store.set("raw", token, nx=True, px=LEASE * 1000)
+        release(keys=("raw",), args=(token,))
 
     return cycle
 
@@ -99,9 +102,9 @@ def _cycle(make: Section) -> Callable[[], None]:
 def _async(rounds: int, cycles: int) -> Row:
     with asyncio.Runner() as runner:
         store = aredis.Redis.from_url(url())
-        sha = client().script_load(RELEASE)
+        release = store.register_script(RELEASE)
         trials: dict[str, Trial] = {
-            RAW: lambda: runner.run(_aseconds(partial(_araw, store, sha), cycles)),
+            RAW: lambda: runner.run(_aseconds(partial(_araw, store, release), cycles)),
             OURS: lambda: runner.run(_aseconds(_aours, cycles)),
         }
         seconds = interleave(trials, rounds=rounds)
@@ -122,9 +125,10 @@ async def _aseconds(cycle: Callable[[], Awaitable[None]], cycles: int) -> float:
     return (time.perf_counter() - began) / cycles
 
 
-async def _araw(store: aredis.Redis, sha: str) -> None:
-    await store.set("raw", TOKEN, nx=True, px=LEASE * 1000)
-    await store.evalsha(sha, 1, "raw", TOKEN)
+async def _araw(store: aredis.Redis, release: AsyncScript) -> None:
+    token = os.urandom(16).hex()
+    await store.set("raw", token, nx=True, px=LEASE * 1000)
+    await release(keys=("raw",), args=(token,))
 
 
 async def _aours() -> None:

@@ -91,18 +91,13 @@ def deadline(sent: float, lease: float) -> float:
 def asking(attempt: Attempt, news: News, ticket: int, until: float | None, *, left: float) -> Run:
     terms, guard = attempt.terms, attempt.guard
     known = protocol(attempt.keys)
-    args = (
+    life = WAITER_LIFE_MS if news is PUSHED else POLLER_LIFE_MS
+    args: tuple[str | int, ...] = (
         attempt.token,
         terms.lease_ms,
-        _enrolment(attempt, news).value,
-        attempt.channel,
-        WAITER_LIFE_MS if news is PUSHED else POLLER_LIFE_MS,
-        1 if terms.fair else 0,
-        terms.most_waiting,
-        ticket,
         attempt.floor,
-        attempt.actor,
-        attempt.meta,
+        f"{attempt.channel} {attempt.actor} {attempt.meta}",
+        f"{_enrolment(attempt, news).value} {life} {ticket} {terms.rules}",
         *attempt.share,
     )
     if guard:
@@ -126,9 +121,14 @@ def _enrolment(attempt: Attempt, news: News) -> News:
 def copied(name: str, durability: Durability, replies: tuple[Any, Any]) -> Any:
     """A grant that was not copied is not one; the caller gives it up."""
     reply, answer = replies
-    if reply[0] == 1 and not met(answer):
+    if granted(reply) and not met(answer):
         raise LockNotDurable(name, durability=durability)
     return reply
+
+
+def granted(reply: Any) -> bool:
+    """A fence, and not the reasons why there is none."""
+    return type(reply) is int
 
 
 def standing(attempt: Attempt, reply: list[Any]) -> Standing:

@@ -18,6 +18,7 @@ from .attempts import (
     asking,
     copied,
     deadline,
+    granted,
     may_begin,
     patience,
     standing,
@@ -27,6 +28,9 @@ from .durations import milliseconds
 from .errors import LockBusy, LockUnavailable
 from .scripts import protocol
 from .steps import FAREWELL, NONE, Await, Flow, Listen, Run, Settle, Step, ask
+
+# Added to the reply of a release that left dead waiters to skip.
+MORE = 4
 
 
 class Vigil(Protocol):
@@ -65,11 +69,11 @@ def acquire(
                     raise
                 news, _ = yield Await(POLL)
                 continue
-            if reply[0] == 1:
+            if granted(reply):
                 if vigil:
                     yield from vigil.end()
                 waited = clock() - started if found.ticket else 0.0
-                return Grant(reply[1], deadline(sent, attempt.terms.lease), waited)
+                return Grant(reply, deadline(sent, attempt.terms.lease), waited)
             heard, unanswered = sent, False
             found = standing(attempt, reply)
             left = until - clock()
@@ -141,15 +145,15 @@ def release(keys: tuple[str, ...], token: str, *, at_least: float = 0.0) -> Flow
     args = token, milliseconds(at_least) if at_least else 0
     run = Run(protocol(keys).release, keys, args)
     try:
-        held, more = yield from ask(run)
-        while more:
-            _, more = yield from ask(run)
+        held = reply = yield from ask(run)
+        while reply & MORE:
+            reply = yield from ask(run)
     except (GeneratorExit, LockUnavailable):
         raise  # if it was sent, the store will still do it when it can
     except BaseException:
         yield Settle(run.script, keys, args)
         raise
-    return bool(held)
+    return bool(held & ~MORE)
 
 
 def declining(keys: tuple[str, ...], token: str) -> Run:

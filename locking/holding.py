@@ -33,7 +33,10 @@ def hands() -> Hands:
 
 def at_hand() -> "list[Tenure]":
     """The caller's leases that hold, oldest first."""
-    mine = hands()
+    return held(hands())
+
+
+def held(mine: Hands) -> "list[Tenure]":
     if not mine:
         return []
     leases = []

@@ -36,11 +36,13 @@ class Lease(Tenure):
         When its owner ends, a lease is renewed no more; ``cancel_on_lost`` cancels its owner.
         """
         owner = owners.current()
-        cancellation = self._cancellation(owner)
-        reentry.forget(self)
+        terms = self.lock.terms
+        cancellation = self._cancellation(owner) if terms.cancel_on_lost else None
+        if terms.reentrant:
+            reentry.forget(self)
         self.owner, self.cancellation = owner, cancellation
         self._come_to_hand()
-        if self.lock.terms.reentrant:
+        if terms.reentrant:
             reentry.keep(self)
 
     def extend(self, lease: Duration | None = None) -> None:
@@ -110,7 +112,7 @@ class Lease(Tenure):
 
     def _own(self, error: BaseException | None) -> BaseException | None:
         """What the block raised by itself, and not because its lease was lost."""
-        return None if self._cancelled_by_loss(error) else error
+        return None if self.cancellation and self._cancelled_by_loss(error) else error
 
     def _weigh(self, failure: LockError, error: BaseException | None) -> None:
         """The block's own error outranks whatever goes wrong with the release."""

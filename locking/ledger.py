@@ -9,27 +9,19 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 logger = logging.getLogger(__name__)
 
 PERIOD = 1.0
-# The interpreter goes to others after so many: a lock must not wait while the others are counted.
-SLICE = 50
+# So many at a time, and others have their turn: no lock must wait while the others are counted.
+SLICE = 500
 # What nobody posts in time is dropped, the oldest first.
 MOST_ENTRIES = 100_000
-
-
-class Entry(NamedTuple):
-    """``waited`` seconds in line, told at the grant; ``held_for`` seconds, told at the release."""
-
-    label: str
-    waited: float
-    held_for: float | None
-
-
-Book = Callable[[Entry], None]
+# What is counted; seconds in line, told at the grant; seconds held, told at the release.
+Entry = tuple[str, float, float | None]
+Book = Callable[[list[Entry]], None]
 
 
 class Ledger:
@@ -40,7 +32,7 @@ class Ledger:
 
     def _begin(self) -> None:
         """A child has nothing to post of its parent's."""
-        self._entries: deque[tuple[str, float, float | None]] = deque(maxlen=MOST_ENTRIES)
+        self._entries: deque[Entry] = deque(maxlen=MOST_ENTRIES)
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -56,15 +48,14 @@ class Ledger:
 
     def post(self) -> None:
         """Give the book what was noted until now."""
-        for number in range(len(self._entries)):
-            try:
-                entry = Entry(*self._entries.popleft())
-            except IndexError:  # another thread posts too
-                return
-            if self.book:
-                self.book(entry)
-            if number % SLICE == 0:
-                time.sleep(0)
+        while self.book and (entries := list(self._fetch())):
+            self.book(entries)
+            time.sleep(0)
+
+    def _fetch(self) -> Iterator[Entry]:
+        with suppress(IndexError):
+            for _ in range(SLICE):
+                yield self._entries.popleft()
 
     def _start(self) -> None:
         with self._starting:

@@ -17,7 +17,6 @@ from . import (
     durations,
     flows,
     holders,
-    holding,
     listening,
     names,
     ordering,
@@ -134,12 +133,12 @@ def _text(meta: Mapping[str, Any] | None) -> str:
     return text
 
 
-def _vigil(attempt: Attempt) -> flows.Vigil | None:
+def _vigil(lease: Lease, wait: float | None) -> flows.Vigil | None:
     """Kept by those who wait for a lock while they hold others."""
-    held = holding.at_hand() if attempt.wait != 0 else []
+    held = lease.others_at_hand() if wait != 0 else []
     if not held:
         return None
-    ordering.note([lease.lock.name for lease in held], attempt.name)
+    ordering.note([other.lock.name for other in held], lease.name)
     return deadlock.Lookout(conf().prefix, clock=clock.now, random=random.random)
 
 
@@ -201,7 +200,7 @@ class Lock(Enterable[Lease]):
         renewal.watch(lease)
         try:
             grant = yield from flows.acquire(
-                attempt, clock=clock.now, random=random.random, vigil=_vigil(attempt)
+                attempt, clock=clock.now, random=random.random, vigil=_vigil(lease, wait)
             )
             lease.granted(grant)
         except LockDeadlock as error:

@@ -17,9 +17,9 @@ def note(run: Run, reply: Any) -> Run | None:
     if slot(holder) == slot(index):
         return None
     match run.script.name, reply:
-        case ("acquire" | "shared_acquire", [1, *_]) | ("extend" | "shared_extend", 1):
+        case ("acquire" | "shared_acquire", int()) | ("extend" | "shared_extend", 1):
             return Run(scripts.NOTE, (index,), (holder, run.args[1]))
         # Of a share that ends nobody tells whether there are others; the note of the last runs out.
-        case "release" | "force", [1, *_]:
+        case ("release", 1 | 5) | ("force", [1, *_]):
             return Run(scripts.NOTE, (index,), (holder, 0))
     return None

@@ -30,8 +30,7 @@ def keep(lease: "Lease") -> None:
 
 
 def forget(lease: "Tenure") -> None:
-    if lease.lock.terms.reentrant:
-        _entered.pop(_key(lease.owner, lease.lock), None)
+    _entered.pop(_key(lease.owner, lease.lock), None)
 
 
 def _key(owner: owners.Owner | None, lock: "Lock") -> _Key:

@@ -52,11 +52,11 @@ class Tenure:
         self.state = ASKED
         self.claimed = True
         self._entries = 1
-        self._hands: holding.Hands = {}
+        self._hands = holding.hands()
         self._let_go = self._doubted = False
         self._mutex = Mutex()
         self.owner: owners.Owner | None = owners.current()
-        self.cancellation = self._cancellation(self.owner)
+        self.cancellation = self._cancellation(self.owner) if lock.terms.cancel_on_lost else None
 
     def granted(self, grant: Grant) -> None:
         with self._mutex:
@@ -68,7 +68,7 @@ class Tenure:
                 self.due = self.since + lifetimes.CLAIM_AFTER
             if self._doubted and self.renewed:
                 self.due = self.since
-        self._come_to_hand()
+        self._hands[self.token] = ref(self)
         renewal.expect(self.due)
 
     def _come_to_hand(self) -> None:
@@ -76,6 +76,10 @@ class Tenure:
         self._hands.pop(self.token, None)
         self._hands = holding.hands()
         self._hands[self.token] = ref(self)
+
+    def others_at_hand(self) -> "list[Tenure]":
+        """What its owner holds besides, oldest first."""
+        return holding.held(self._hands)
 
     def entered(self) -> Self:
         """Once more, by a holder who has it already: needs one more release."""
@@ -144,7 +148,8 @@ class Tenure:
         if not self._outermost():
             return False
         renewal.forget(self)
-        reentry.forget(self)
+        if self.lock.terms.reentrant:
+            reentry.forget(self)
         self._hands.pop(self.token, None)
         if self.cancellation:
             self.cancellation.end()
@@ -212,9 +217,7 @@ class Tenure:
     def _loss_found(self) -> State:
         return EXPIRED if clock.now() >= self.deadline else REVOKED
 
-    def _cancellation(self, owner: owners.Owner) -> Cancellation | None:
-        if not self.lock.terms.cancel_on_lost:
-            return None
+    def _cancellation(self, owner: owners.Owner) -> Cancellation:
         if not isinstance(owner, asyncio.Future):
             raise LockInvalid("cancel_on_lost needs a task; a thread cannot be cancelled.")
         return Cancellation(owner)

@@ -23,7 +23,10 @@ class Terms:
     most_waiting: int
     alias: str
     quarantine: bool
+    # As the scripts take them.
     lease_ms: int = field(init=False, repr=False)
+    rules: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lease_ms", milliseconds(self.lease))
+        object.__setattr__(self, "rules", f"{int(self.fair)} {self.most_waiting}")

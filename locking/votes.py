@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, TypeVar
 
 from . import scripts
-from .attempts import deadline
+from .attempts import deadline, granted
 from .clock import Clock
 from .durations import milliseconds
 from .errors import LockBusy, LockLost, LockUnavailable
@@ -91,7 +91,7 @@ def taking(
 def _elected(
     wish: Wish, token: str, sent: float, replies: list[Any], clock: Clock
 ) -> Flow[Hold | None]:
-    fences = [reply[1] for reply in replies if _granted(reply)]
+    fences = [reply for reply in replies if granted(reply)]
     if len(fences) < wish.majority:
         return None
     hold = Hold(token, max(fences), deadline(sent, wish.lease))
@@ -105,20 +105,16 @@ def _giving_up(wish: Wish, token: str, now: float) -> Everywhere:
 
 
 def _asking(wish: Wish, token: str, actor: str, now: float) -> Run:
-    place = 0, "-", 0, 0, 0, 0  # not in line, nothing to be told, nothing to wait for
-    args = token, milliseconds(wish.lease), *place, wish.floor, actor, ""
+    # Not in line, nothing to be told, nothing to wait for.
+    args = token, milliseconds(wish.lease), wish.floor, f"- {actor} ", "0 0 0 0 0"
     return Run(scripts.ACQUIRE, wish.keys, args, now + wish.patience())
 
 
-def _granted(reply: Any) -> bool:
-    return isinstance(reply, list) and reply[0] == 1
-
-
 def _why_not(wish: Wish, replies: list[Any]) -> LockBusy | LockUnavailable:
-    answered = [reply for reply in replies if isinstance(reply, list)]
-    if len(answered) < wish.majority:
+    refusals = [reply for reply in replies if isinstance(reply, list)]
+    if len(refusals) + sum(map(granted, replies)) < wish.majority:
         return LockUnavailable(wish.name)
-    ends = [reply[1] / 1000 for reply in answered if reply[0] == 0]
+    ends = [reply[1] / 1000 for reply in refusals if reply[0] == 0]
     return LockBusy(wish.name, retry_after=max([0.0, *ends]))
 
 
@@ -135,7 +131,7 @@ def keeping(wish: Wish, hold: Hold, *, clock: Clock) -> Flow[Hold]:
 def leaving(wish: Wish, hold: Hold, *, clock: Clock) -> Flow[None]:
     by = clock() + wish.patience()
     replies = yield Everywhere(Run(scripts.RELEASE, wish.keys, (hold.token, 0), by))
-    _majority(wish, hold, [reply[0] > 0 for reply in replies if isinstance(reply, list)])
+    _majority(wish, hold, [reply > 0 for reply in replies if isinstance(reply, int)])
 
 
 def _majority(wish: Wish, hold: Hold, held: list[bool]) -> None:

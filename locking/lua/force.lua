@@ -4,7 +4,7 @@
 -- Reply  {1 taken | 2 taken before by this call | 0 not held under that fence, more}
 --        more = 1: dead waiters are left to skip, so ask again
 local expected, me = unpack(ARGV)
-local token, fence, channel = unpack(call('HMGET', holder, 'tok', 'f', 'chan'))
+local token, fence, who = unpack(call('HMGET', holder, 'tok', 'f', 'who'))
 local gone = call('HGET', memory, 'x') or ''
 local answer = string.find(gone, me, 1, true) and 2 or 0
 
@@ -20,7 +20,7 @@ if token and fence == expected then
   call('HINCRBY', memory, 'v', 1)
   call('PEXPIRE', memory, MEMORY_MS)
   if victim ~= '' then
-    tell(channel or '-', 'x ' .. token .. ' 0 ' .. holder)
+    tell(string.match(who, '^%S+'), 'x ' .. token .. ' 0 ' .. holder)
   end
   answer, token = 1, nil
 end

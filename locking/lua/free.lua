@@ -1,24 +1,29 @@
 -- Before the preludes of acquire, which take longer to build than this to run: nobody holds the
 -- lock and nobody waits for it. KEYS, ARGV and reply are those of acquire.
 do
-  local call, format = redis.call, string.format
-  local holder, memory, index, token = KEYS[1], KEYS[4], KEYS[5], ARGV[1]
-  if call('EXISTS', holder, KEYS[2]) == 0 then
-    local last, grants, released, abandoned = unpack(call('HMGET', memory, 'f', 'n', 'r', 'x'))
-    if not string.find((released or '') .. (abandoned or ''), token, 1, true) then
+  local K, A, call, format = KEYS, ARGV, redis.call, string.format
+  local holder, memory, token = K[1], K[4], A[1]
+  if call('EXISTS', holder, K[2]) == 0 then
+    local known = call('HMGET', memory, 'f', 'n', 'r', 'x')
+    local last, grants, released, abandoned = known[1], known[2] or 0, known[3], known[4]
+    if not (released and string.find(released, token, 1, true)
+        or abandoned and string.find(abandoned, token, 1, true)) then
       local clock = call('TIME')
       local now = clock[1] * 1000000 + clock[2]
-      local fence = math.max(now, (last or 0) + 1, ARGV[9] + 1)
+      local fence = math.max(now, (last or 0) + 1, A[3] + 1)
       local text = format('%.0f', fence)
-      call('HSET', holder, 'tok', token, 'f', text, 'at', format('%.0f', now),
-        'chan', ARGV[4], 'actor', ARGV[10], 'meta', ARGV[11])
-      call('PEXPIRE', holder, ARGV[2])
-      call('HSET', memory, 'f', text, 'n', (grants or 0) + 1)
-      call('PEXPIRE', memory, 604800000)
-      if index then
-        call('ZADD', index, format('%.0f', now + ARGV[2] * 1000), holder)
+      call('HSET', holder, 'tok', token, 'f', text,
+        'at', fence == now and text or format('%.0f', now), 'who', A[4])
+      call('PEXPIRE', holder, A[2])
+      call('HSET', memory, 'f', text, 'n', grants + 1)
+      -- Its week need not begin anew with every grant.
+      if grants % 16 == 0 then
+        call('PEXPIRE', memory, 604800000)
       end
-      return {1, fence}
+      if K[5] then
+        call('ZADD', K[5], now + A[2] * 1000, holder)
+      end
+      return fence
     end
   end
 end

@@ -7,10 +7,9 @@ local function list_expiry(now, ms)
   end
 end
 
-local function grant(token, now, lease, floor, channel, actor, meta, state)
+local function grant(token, now, lease, floor, who, state)
   local fence, text = next_fence(now, floor)
-  call('HSET', holder, 'tok', token, 'f', text, 'at', digits(now), 'chan', channel,
-    'actor', actor, 'meta', meta)
+  call('HSET', holder, 'tok', token, 'f', text, 'at', digits(now), 'who', who)
   if state then
     call('HSET', holder, 'st', state)
   end
@@ -34,12 +33,11 @@ local function hand_off(now, caller)
     local record = call('HGET', records, token)
     leave_queue(token)
     if record then
-      local due, channel, floor, actor, meta =
-        string.match(record, '^(%d+) (%S+) (%d+) (%S+) (.*)$')
+      local due, floor, who = string.match(record, '^(%d+) (%d+) (.*)$')
       local _, fence = coming_fence(now, tonumber(floor))
       local news = 'g ' .. token .. ' ' .. fence .. ' ' .. holder
-      if tonumber(due) > now and tell(channel, news) then
-        grant(token, now, CLAIM_MS, tonumber(floor), channel, actor, meta, 'granted')
+      if tonumber(due) > now and tell(string.match(who, '^%S+'), news) then
+        grant(token, now, CLAIM_MS, tonumber(floor), who, 'granted')
         return 'given'
       end
     end

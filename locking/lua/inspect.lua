@@ -11,11 +11,11 @@ local call = redis.call
 local clock = call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 
-local token, fence, at, state, actor, meta =
-  unpack(call('HMGET', holder, 'tok', 'f', 'at', 'st', 'actor', 'meta'))
+local token, fence, at, state, who = unpack(call('HMGET', holder, 'tok', 'f', 'at', 'st', 'who'))
 local held = {}
 if token then
   state = token == '-' and 'cooling' or state or 'held'
+  local actor, meta = string.match(who, '^%S+ (%S+) (.*)$')
   held = {tonumber(fence), call('PTTL', holder), now - at, state, actor, meta}
 end
 
@@ -23,9 +23,9 @@ local waiters = {}
 local line = most > 0 and call('ZRANGE', queue, 0, most - 1, 'WITHSCORES') or {}
 for place = 1, #line, 2 do
   local record = call('HGET', records, line[place]) or ''
-  local due, who = string.match(record, '^(%d+) %S+ [%d ]+ (%S+)')
+  local due, actor = string.match(record, '^(%d+) %d+ %S+ (%S+)')
   if due and tonumber(due) > now then
-    waiters[#waiters + 1] = {now - line[place + 1], who}
+    waiters[#waiters + 1] = {now - line[place + 1], actor}
   end
 end
 

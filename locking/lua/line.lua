@@ -4,6 +4,8 @@ local holder, queue, records, memory = unpack(KEYS)
 local call, format = redis.call, string.format
 local MEMORY_MS, CLAIM_MS, MOST_DEAD = 604800000, 3000, 64
 
+local WHO, LINE = '^(%S+) (%S+) (.*)$', '^(%d+) (%d+) (%d+) (%d+) (%d+)$'
+
 local function microseconds()
   local clock = call('TIME')
   return clock[1] * 1000000 + clock[2]
@@ -41,6 +43,11 @@ local function enlist(token, now, ticket, most, life, record)
   keep(queue, life)
   keep(records, life)
   return call('ZRANK', queue, token), place
+end
+
+-- Who it is to a store that may not tell it anything.
+local function reached(who, enrol)
+  return enrol == '1' and who or '-' .. string.match(who, ' .*')
 end
 
 local function leave_queue(token)

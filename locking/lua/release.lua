@@ -1,8 +1,8 @@
 -- Free the lock if this token holds it, and hand it on.
 -- KEYS   holder, queue, records, memory, [index]
 -- ARGV   token, hold at least ms since the grant
--- Reply  {1 released | 2 released before by this token | 0 not held by this token, more}
---        more = 1: dead waiters are left to skip, so ask again
+-- Reply  1 released | 2 released before by this token | 0 not held by this token; and 4 more when
+--        dead waiters are left to skip, so that it must be asked again
 local token, least = ARGV[1], tonumber(ARGV[2])
 local current = call('HGET', holder, 'tok')
 local held, cooling = current == token, false
@@ -37,4 +37,4 @@ end
 
 local free = (held or not current) and not cooling
 local more = free and call('EXISTS', queue) == 1 and hand_off(microseconds()) == 'more'
-return {answer, more and 1 or 0}
+return answer + (more and 4 or 0)

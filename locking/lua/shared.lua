@@ -2,11 +2,11 @@
 -- their weights fit into its capacity, which each asks by its own idea of it. A share weighs 1, or
 -- more than there is room for beside any other: who weighs more than 1 holds alone.
 -- Here holder is a ZSET token → expiry µs, grants a HASH token → "fence weight capacity at state
--- channel actor meta", and records are "due channel floor weight capacity actor meta".
+-- who", and records are "due floor weight capacity who"; who is "channel actor meta".
 local grants, index = KEYS[5], KEYS[6]
 local MOST_EXPIRED, SLACK_MS = 1000, 1000
 local GRANT = '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%S+) (.*)$'
-local RECORD = '^(%d+) (%S+) (%d+) (%d+) (%d+) (%S+) (.*)$'
+local RECORD = '^(%d+) (%d+) (%d+) (%d+) (.*)$'
 
 local function list_expiry()
   if index then
@@ -39,9 +39,9 @@ local function hold(token, now, lease)
   keep(grants, lease + SLACK_MS)
 end
 
-local function grant(token, now, lease, weight, capacity, floor, channel, actor, meta, state)
+local function grant(token, now, lease, weight, capacity, floor, who, state)
   local fence, text = next_fence(now, floor)
-  local words = {text, weight, capacity, digits(now), state, channel, actor, meta}
+  local words = {text, weight, capacity, digits(now), state, who}
   call('HSET', grants, token, table.concat(words, ' '))
   hold(token, now, lease)
   return fence
@@ -78,8 +78,9 @@ local function hand_out(now, caller)
     if token == caller then
       return 'yours'
     end
-    local due, channel, floor, weight, capacity, actor, meta =
+    local due, floor, weight, capacity, who =
       string.match(call('HGET', records, token) or '', RECORD)
+    local channel = due and string.match(who, '^%S+')
     local alive = due and tonumber(due) > now
     -- A dead waiter must not keep out those behind it while it would not fit anyway.
     if alive and in_the_way(weight, capacity) then
@@ -90,8 +91,7 @@ local function hand_out(now, caller)
     end
     leave_queue(token)
     if alive and tell(channel, 'g ' .. token .. ' 0 ' .. holder) then
-      grant(token, now, CLAIM_MS, weight, capacity, tonumber(floor), channel, actor, meta,
-        'granted')
+      grant(token, now, CLAIM_MS, weight, capacity, tonumber(floor), who, 'granted')
     end
   end
   return 'more'

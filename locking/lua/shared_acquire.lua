@@ -2,10 +2,10 @@
 -- repeats the answer; for a token that was handed a share, the call claims it.
 -- KEYS   holders, queue of waiters, their records, memory (outlives holders), grants, [index]
 -- ARGV   as for acquire; then weight, capacity
--- Reply  {1, fence} | {0, ttl ms, fence of the share that must end first, held for µs, its actor,
+-- Reply  fence | {0, ttl ms, fence of the share that must end first, held for µs, its actor,
 --        its meta, position, ticket} | {-1} too many wait
-local token, lease, enrol, channel, life, fair, most, ticket, floor, actor, meta, weight, capacity =
-  unpack(ARGV)
+local token, lease, floor, who, line, weight, capacity = unpack(ARGV)
+local enrol, life, ticket, fair, most = string.match(line, LINE)
 local now = microseconds()
 drop_expired(now)
 
@@ -14,7 +14,7 @@ if mine then
   call('HSET', grants, token, (string.gsub(mine, '^(%S+ %S+ %S+ %S+) granted ', '%1 held ')))
   hold(token, now, lease)
   settle(now)
-  return {1, tonumber(string.match(mine, '^%d+'))}
+  return tonumber(string.match(mine, '^%d+'))
 end
 
 if given_up(token) then
@@ -28,18 +28,17 @@ if waiting and fair == '1' then
 end
 local room = whose == 'yours' or whose == 'nobody'
 if room and not in_the_way(weight, capacity) then
-  local fence = grant(token, now, lease, weight, capacity, tonumber(floor), channel, actor, meta,
-    'held')
+  local fence = grant(token, now, lease, weight, capacity, tonumber(floor), who, 'held')
   if waiting then
     leave_queue(token)
   end
   settle(now)
-  return {1, fence}
+  return fence
 end
 
 local position, place = -1, 0
 if enrol ~= '0' then
-  local record = {enrol == '1' and channel or '-', floor, weight, capacity, actor, meta}
+  local record = {floor, weight, capacity, reached(who, enrol)}
   position, place = enlist(token, now, ticket, most, life, record)
 end
 list_expiry()
@@ -50,5 +49,5 @@ local other, expiry = in_the_way(first_weight or weight, first_capacity or capac
 if not other then
   return {0, 0, 0, 0, '', '', position, place}
 end
-local fence, _, _, at, _, _, who, what = string.match(call('HGET', grants, other), GRANT)
-return {0, math.ceil((expiry - now) / 1000), tonumber(fence), now - at, who, what, position, place}
+local fence, _, _, at, _, _, actor, meta = string.match(call('HGET', grants, other), GRANT)
+return {0, math.ceil((expiry - now) / 1000), tonumber(fence), now - at, actor, meta, position, place}

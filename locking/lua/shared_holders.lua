@@ -6,13 +6,13 @@
 local token = ARGV[1]
 local now = microseconds()
 local ticket = call('ZSCORE', queue, token)
-local due, channel = string.match(call('HGET', records, token) or '', RECORD)
-if not ticket or not due or tonumber(due) <= now or not listens(channel) then
+local due, _, _, _, who = string.match(call('HGET', records, token) or '', RECORD)
+if not ticket or not due or tonumber(due) <= now or not listens(string.match(who, '^%S+')) then
   return {0}
 end
 -- All wait for what the first in line needs.
 local first = call('HGET', records, call('ZRANGE', queue, 0, 0)[1])
-local _, _, _, weight, capacity = string.match(first or '', RECORD)
+local _, _, weight, capacity = string.match(first or '', RECORD)
 local reply = {tonumber(ticket)}
 local ending, count = excess(weight or 0, capacity or 0)
 if ending == count then

@@ -32,7 +32,7 @@ local waiters = {}
 local line = most > 0 and call('ZRANGE', queue, 0, most - 1, 'WITHSCORES') or {}
 for place = 1, #line, 2 do
   local due, weight, actor = string.match(
-    call('HGET', records, line[place]) or '', '^(%d+) %S+ %d+ (%d+) %d+ (%S+)')
+    call('HGET', records, line[place]) or '', '^(%d+) %d+ (%d+) %d+ %S+ (%S+)')
   if due and tonumber(due) > now then
     waiters[#waiters + 1] = {now - line[place + 1], actor, tonumber(weight)}
   end

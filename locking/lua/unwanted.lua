@@ -1,18 +1,20 @@
 -- Before the preludes of release, which take longer to build than this to run: the token holds the
 -- lock and nobody waits for it. KEYS, ARGV and reply are those of release.
 do
-  local call, token = redis.call, ARGV[1]
-  local holder, memory, index = KEYS[1], KEYS[4], KEYS[5]
-  if ARGV[2] == '0' and call('EXISTS', KEYS[2]) == 0 and call('HGET', holder, 'tok') == token then
+  local K, call, token = KEYS, redis.call, ARGV[1]
+  local holder, memory = K[1], K[4]
+  if ARGV[2] == '0' and call('HGET', holder, 'tok') == token and call('EXISTS', K[2]) == 0 then
     call('DEL', holder)
-    if index then
-      call('ZREM', index, holder)
+    if K[5] then
+      call('ZREM', K[5], holder)
     end
     local released = call('HGET', memory, 'r')
-    call('HSET', memory, 'r', string.sub(token .. (released or ''), 1, 8 * #token))
-    if not released then
+    if released then
+      call('HSET', memory, 'r', token .. string.sub(released, 1, 7 * #token))
+    else
+      call('HSET', memory, 'r', token)
       call('PEXPIRE', memory, 604800000)
     end
-    return {1, 0}
+    return 1
   end
 end

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from locking import flows, scripts
+from locking.attempts import granted
 from locking.steps import Flow, Run, Step
 
 from .actors import Recorder, operation
@@ -40,4 +41,4 @@ def _seen(acquire: Callable[..., Flow[Any]], record: Recorder) -> Callable[..., 
 
 def in_line(step: Step, reply: Any) -> bool:
     asked = isinstance(step, Run) and step.script is scripts.ACQUIRE
-    return asked and reply[0] == 0 and reply[6] >= 0
+    return asked and not granted(reply) and reply[0] == 0 and reply[6] >= 0

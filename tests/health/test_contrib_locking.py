@@ -47,10 +47,11 @@ def word() -> str:
 def fresh_labels() -> Iterator[None]:
     before = set(locking._labels)
     locking._labels.clear()
+    locking.label.cache_clear()
     yield
     locking._labels.clear()
     locking._labels.update(before)
-    locking.meters.cache_clear()
+    locking.label.cache_clear()
 
 
 def count(name: str, kind: str) -> float:

@@ -12,7 +12,7 @@ from tests.locking.conftest import Use
 def enrol(store, name: str, token: str, *, ticket: float, due: float | None = None) -> None:
     """A waiter as the store keeps it, one that asks by itself."""
     store.zadd(f"lock:{{{name}}}:q", {token: ticket})
-    record = f"{(due or ticket + 60e6):.0f} - 0 web:7:8:cafe.1 {{}}"
+    record = f"{(due or ticket + 60e6):.0f} 0 - web:7:8:cafe.1 {{}}"
     store.hset(f"lock:{{{name}}}:w", token, record)
 
 

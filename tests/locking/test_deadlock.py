@@ -1,6 +1,7 @@
 """The walk over who waits for whom: against brute force, by hand, and in real processes."""
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -298,7 +299,7 @@ def test_interrupted_when_all_but_granted_it_gives_the_lock_back(held):
     busy = [0, 60_000, 41, 0, OTHER, b"", 0, 9]
     for reply in (News.PUSHED, busy, b"", [0], (News.PUSHED, 0)):
         flow.send(reply)
-    assert flow.send([1, 42]) == forget
+    assert flow.send(42) == forget
     assert flow.throw(KeyboardInterrupt()) == Settle(
         scripts.ABANDON, ATTEMPT.keys, (ATTEMPT.token, 1)
     )
@@ -322,15 +323,15 @@ def holders(run_script):
 
 @pytest.fixture
 def ask(run_script):
-    def ask(token: str, *, enrol: int = 0, channel: str = "c", life: int = 15_000) -> list:
-        args = token, 30_000, enrol, channel, life, 1, 100, 0, 0, f"host:1:2:{token}", ""
-        return run_script(scripts.ACQUIRE, *args)
+    def ask(token: str, *, enrol: int = 0, channel: str = "c", life: int = 15_000) -> Any:
+        line = f"{enrol} {life} 0 1 100"
+        return run_script(scripts.ACQUIRE, token, 30_000, 0, f"{channel} host:1:2:{token} ", line)
 
     return ask
 
 
 def test_a_waiter_waits_for_the_holder(ask, holders):
-    fence = ask("a" * 32)[1]
+    fence = ask("a" * 32)
     ticket = ask("b" * 32, enrol=2)[7]
     assert holders("b" * 32) == [ticket, fence, f"host:1:2:{'a' * 32}".encode()]
 

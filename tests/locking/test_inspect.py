@@ -20,7 +20,7 @@ def micros(store) -> int:
 
 def hold(store, **fields):
     at = micros(store) - 2_000_000
-    mapping = {"tok": "a" * 32, "f": 7, "at": at, "actor": "h:1:2:u", "meta": '{"a": 1}', **fields}
+    mapping = {"tok": "a" * 32, "f": 7, "at": at, "who": 'chan h:1:2:u {"a": 1}', **fields}
     store.hset("lock:{n}:l", mapping=mapping)
     store.pexpire("lock:{n}:l", 30_000)
 
@@ -54,14 +54,14 @@ def test_the_line_is_told_in_order_and_up_to_a_limit(store):
     for place in range(4):
         token = str(place) * 32
         store.zadd("lock:{n}:q", {token: now - 4_000_000 + place})
-        store.hset("lock:{n}:w", token, f"{now + 9e6:.0f} lock:c:cafe 0 w{place}:3:4:u {{}}")
+        store.hset("lock:{n}:w", token, f"{now + 9e6:.0f} 0 lock:c:cafe w{place}:3:4:u {{}}")
     _, waiting, line, _ = inspect(store, 2)
     assert (waiting, [who for _, who in line]) == (4, [b"w0:3:4:u", b"w1:3:4:u"])
     assert all(4_000_000 <= waited < 5_000_000 for waited, _ in line)
     assert inspect(store, 0)[1:3] == [4, []]
 
 
-@pytest.mark.parametrize("record", ["1 - 0 w:3:4:u {}", "", None, "nonsense"], ids=str)
+@pytest.mark.parametrize("record", ["1 0 - w:3:4:u {}", "", None, "nonsense"], ids=str)
 def test_a_waiter_that_is_dead_is_not_told_of(store, record):
     store.zadd("lock:{n}:q", {"b" * 32: 1})
     if record is not None:

@@ -111,10 +111,8 @@ class Sharing(RuleBasedStateMachine):
     def asks(self, one, joins, fair):
         channel = GONE if one.waits == GONE else HEARD
         enrol = 0 if not joins else 2 if one.waits == POLLED else 1
-        args = (
-            one.text, 60_000, enrol, channel, 60_000, int(fair), 1000, 0, 0, "host:1:2:u", "",
-            *one.share,
-        )  # fmt: skip
+        line = f"{enrol} 60000 0 {fair:d} 1000"
+        args = one.text, 60_000, 0, f"{channel} host:1:2:u ", line, *one.share
         if one.text in self.released or one.text in self.taken:
             with pytest.raises(redis.ResponseError, match="GIVENUP"):
                 self.shares.run(SHARED.acquire, *args)
@@ -123,7 +121,7 @@ class Sharing(RuleBasedStateMachine):
         reply = self.shares.run(SHARED.acquire, *args)
         self.forget_expired()
         if one.text in self.holding:
-            assert reply == [1, one.fence]
+            assert reply == one.fence
             one.claimed = True
             self.hand_out()
             return
@@ -131,8 +129,7 @@ class Sharing(RuleBasedStateMachine):
             self.hand_out(one)
         if (not fair or not self.line or self.line[0] is one) and self.fits(one):
             self.line = [other for other in self.line if other is not one]
-            self.grant(one, reply[1], claimed=True)
-            assert reply[0] == 1
+            self.grant(one, reply, claimed=True)
             self.hand_out()
             return
         assert reply[0] == 0
