@@ -179,7 +179,7 @@ def test_a_lock_handed_to_nobody_is_passed_on_while_a_thread_reads(wait, store):
         until(lambda: reads("n"))
         with lock("nobody"):
             store.zadd(queue, {"f" * 32: 1})
-            store.hset(records, "f" * 32, f"{2**52} lock:c:{process()} 0 h:1:1:u ")
+            store.hset(records, "f" * 32, f"{2**52} 0 lock:c:{process()} h:1:1:u ")
         released = time.monotonic()
         lock("nobody", wait=2).acquire().release()
         assert time.monotonic() - released < PROMPTLY

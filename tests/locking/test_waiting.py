@@ -293,7 +293,7 @@ def test_a_lock_handed_to_nobody_is_passed_on_by_the_process_it_was_handed_in(st
         lock("n", wait=0.01).acquire()  # so that this process listens
     until(lambda: listening.listener("locks").up)
     with lock("n"):
-        record = f"{2**52} lock:c:{process()} 0 h:1:1:u "
+        record = f"{2**52} 0 lock:c:{process()} h:1:1:u "
         store.zadd(QUEUE, {"f" * 32: 1})
         store.hset(RECORDS, "f" * 32, record)
     released = time.monotonic()
