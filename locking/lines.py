@@ -6,6 +6,7 @@ This is the one place that knows redis-py's errors; they become ``LockUnavailabl
 import asyncio
 import logging
 from collections.abc import Coroutine
+from functools import lru_cache
 from typing import Any
 
 import redis
@@ -21,6 +22,7 @@ from . import clock
 from .durability import Confirm
 from .errors import Asked, ConnectionBroken, LockUnavailable, Moved, ScriptMissing, TryAgain
 from .pools import AsyncPool, Pool
+from .scripts import Script
 from .steps import Run, Settle
 from .wires import AsyncWire, Wire, pack
 
@@ -54,9 +56,18 @@ UNREAD = 64
 
 
 def packed(step: Run | Settle, *, whole: bool) -> bytes:
-    script = step.script
+    args = pack(step.args)
+    head = _head(step.script, whole, step.keys, len(step.args))
+    # Without its first line, which counts the words of what would be a command of its own.
+    return head + args[args.index(b"\n") + 1 :]
+
+
+@lru_cache(4096)
+def _head(script: Script, whole: bool, keys: tuple[str, ...], args: int) -> bytes:
+    """All before the arguments, which is the same each time for one lock."""
     verb, text = ("EVAL", script.source) if whole else ("EVALSHA", script.sha)
-    return pack((verb, text, len(step.keys), *step.keys, *step.args))
+    words = pack((verb, text, len(keys), *keys))
+    return b"*%d%b" % (3 + len(keys) + args, words[words.index(b"\r") :])
 
 
 def calls(step: Run, *, asking: bool) -> list[bytes]:

@@ -74,8 +74,9 @@ def lock(
     costs their time; otherwise LockNotDurable is raised. ``in_atomic``: do not refuse to lock
     inside a transaction.
     """
+    subject = name if isinstance(name, str) else names.of(name)
     wanted = (
-        conf(), names.of(name), lease, wait, fair, renew, max_hold, reentrant, hold_at_least,
+        conf(), subject, lease, wait, fair, renew, max_hold, reentrant, hold_at_least,
         cancel_on_lost, durability, in_atomic,
     )  # fmt: skip
     try:
@@ -103,6 +104,7 @@ def _plain(
     durability: str | None,
     in_atomic: bool,
 ) -> "Lock":
+    name = names.canonical(name)
     terms = Terms(
         lease=durations.lease_seconds(settings.lease if lease is ... else lease),
         wait=durations.wait_seconds(settings.wait if wait is ... else wait),

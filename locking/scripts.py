@@ -8,7 +8,7 @@ from importlib.resources import files
 SINGLE, SHARED = "l", "h"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Script:
     name: str
     source: str

@@ -145,7 +145,13 @@ class Tenure:
 
     def _leave(self) -> bool:
         """Whether the store must be told. Of several releases at once, one has to."""
-        if not self._outermost():
+        if self._elsewhere:
+            raise self._loss()
+        with self._mutex:
+            self._entries = max(0, self._entries - 1)
+            inner = self._entries > 0
+        if inner:
+            self.check()
             return False
         renewal.forget(self)
         if self.lock.terms.reentrant:
@@ -163,16 +169,6 @@ class Tenure:
             if self.state is HELD:
                 self.state = RELEASED
         return True
-
-    def _outermost(self) -> bool:
-        if self._elsewhere:
-            raise self._loss()
-        with self._mutex:
-            self._entries = max(0, self._entries - 1)
-            inner = self._entries > 0
-        if inner:
-            self.check()
-        return not inner
 
     def _left(self, held: bool) -> None:
         # After a release without a reply, "not yours" tells that it landed.

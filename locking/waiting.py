@@ -80,10 +80,11 @@ class ThreadSeat(Seat):
         self.woken = False
 
     def leave(self) -> None:
-        # Said once more, in case an interrupt kept it from being done.
-        if self._bell:
-            self._listener.rest(self)
-        super().leave()
+        if self._token:
+            # Said once more, in case an interrupt kept it from being done.
+            if self._bell:
+                self._listener.rest(self)
+            self._listener.remove(self._token)
 
 
 class TaskSeat(Seat):

@@ -20,7 +20,7 @@ if known == '1' then
   call('HSET', memory, 'x', string.sub(token .. abandoned, 1, 8 * #token))
   call('PEXPIRE', memory, MEMORY_MS)
 end
-if (current == token or not current) and call('EXISTS', queue) == 1 then
+if (current == token or not current) and waits() then
   hand_off(microseconds())
 end
 return 1

@@ -30,6 +30,8 @@ if not current then
     local fence = grant(token, now, lease, tonumber(floor), who)
     if waiting then
       leave_queue(token)
+    else
+      call('HDEL', memory, 'q')
     end
     return fence
   end

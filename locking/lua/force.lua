@@ -26,5 +26,5 @@ if token and fence == expected then
 end
 
 local free = answer > 0 and not token
-local more = free and call('EXISTS', queue) == 1 and hand_off(microseconds()) == 'more'
+local more = free and waits() and hand_off(microseconds()) == 'more'
 return {answer, more and 1 or 0}

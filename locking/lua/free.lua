@@ -3,9 +3,9 @@
 do
   local K, A, call, format = KEYS, ARGV, redis.call, string.format
   local holder, memory, token = K[1], K[4], A[1]
-  if call('EXISTS', holder, K[2]) == 0 then
-    local known = call('HMGET', memory, 'f', 'n', 'r', 'x')
-    local last, grants, released, abandoned = known[1], known[2] or 0, known[3], known[4]
+  local known = call('HMGET', memory, 'q', 'f', 'n', 'r', 'x')
+  if not known[1] and call('EXISTS', holder) == 0 then
+    local last, grants, released, abandoned = known[2], known[3] or 0, known[4], known[5]
     if not (released and string.find(released, token, 1, true)
         or abandoned and string.find(abandoned, token, 1, true)) then
       local clock = call('TIME')

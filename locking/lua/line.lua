@@ -35,8 +35,9 @@ local function enlist(token, now, ticket, most, life, record)
       local last, enrolled = unpack(call('HMGET', memory, 't', 'c'))
       place = math.max(now, (tonumber(last) or 0) + 1)
       call('HSET', memory, 't', digits(place), 'c', (enrolled or 0) + 1)
-      call('PEXPIRE', memory, MEMORY_MS)
     end
+    call('HSET', memory, 'q', 1)
+    call('PEXPIRE', memory, MEMORY_MS)
     call('ZADD', queue, digits(place), token)
   end
   call('HSET', records, token, digits(now + life * 1000) .. ' ' .. table.concat(record, ' '))
@@ -48,6 +49,15 @@ end
 -- Who it is to a store that may not tell it anything.
 local function reached(who, enrol)
   return enrol == '1' and who or '-' .. string.match(who, ' .*')
+end
+
+-- The memory's q is there as long as somebody may wait, for the scripts that look no further.
+local function waits()
+  local some = call('EXISTS', queue) == 1
+  if not some then
+    call('HDEL', memory, 'q')
+  end
+  return some
 end
 
 local function leave_queue(token)

@@ -36,5 +36,5 @@ else
 end
 
 local free = (held or not current) and not cooling
-local more = free and call('EXISTS', queue) == 1 and hand_off(microseconds()) == 'more'
+local more = free and waits() and hand_off(microseconds()) == 'more'
 return answer + (more and 4 or 0)

@@ -3,12 +3,13 @@
 do
   local K, call, token = KEYS, redis.call, ARGV[1]
   local holder, memory = K[1], K[4]
-  if ARGV[2] == '0' and call('HGET', holder, 'tok') == token and call('EXISTS', K[2]) == 0 then
+  local known = call('HMGET', memory, 'q', 'r')
+  if ARGV[2] == '0' and not known[1] and call('HGET', holder, 'tok') == token then
     call('DEL', holder)
     if K[5] then
       call('ZREM', K[5], holder)
     end
-    local released = call('HGET', memory, 'r')
+    local released = known[2]
     if released then
       call('HSET', memory, 'r', token .. string.sub(released, 1, 7 * #token))
     else
