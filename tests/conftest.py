@@ -18,6 +18,20 @@ def pytest_unconfigure() -> None:
     logging.raiseExceptions = False
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What touches no database has nothing to show on a second one."""
+    if os.environ.get("TEST_DATABASE") == "postgres":
+        others = [item for item in items if not _touches_database(item)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if _touches_database(item)]
+
+
+def _touches_database(item: pytest.Item) -> bool:
+    fixtures = item.fixturenames if isinstance(item, pytest.Function) else ()
+    marked = item.get_closest_marker("django_db") is not None
+    return marked or not {"db", "transactional_db"}.isdisjoint(fixtures)
+
+
 @pytest.fixture(autouse=True)
 def clean_valkey() -> Iterator[None]:
     """Each test meets an empty store, and circuits that no test has opened."""

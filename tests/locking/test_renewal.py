@@ -418,6 +418,7 @@ def test_the_holder_of_a_lock_that_an_operator_breaks_is_told_at_once(losses):
 @pytest.mark.race
 def test_a_lock_handed_over_is_claimed_before_its_time_is_over(store):
     with lock("n") as before:
+        until(lambda: listener("locks").up)
         worker = ThreadPoolExecutor(1)
         handed = worker.submit(lambda: lock("n", wait=10).acquire())
         until(lambda: store.zcard("lock:{n}:q") == 1)

@@ -184,6 +184,7 @@ def test_lost_news_costs_a_waiter_no_more_than_the_next_time_it_asks(store, star
             ran.append(time.monotonic())
 
     with lock("n"):
+        until(lambda: listening.listener("locks").up)
         start(work)
         in_line(store, 1)
         deaf = listening.listener("locks")
