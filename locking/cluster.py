@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from . import clock, noting
+from .async_lines import AsyncLine, in_the_background
 from .errors import LockUnavailable, TryAgain
-from .lines import AsyncLine, Line, in_the_background
+from .lines import Line
 from .pools import AsyncPool, Pool
 from .routing import (
     At,

@@ -8,6 +8,7 @@ from django.conf import settings
 from .durations import Duration
 
 
+# Told apart by identity, so that looking up what was made of one takes no time.
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Settings:
     """``cache`` is the alias of a django-redis cache whose server keeps the locks.

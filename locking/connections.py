@@ -10,8 +10,9 @@ import redis
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
+from .async_lines import AsyncLine
 from .cluster import AsyncClusterLine, ClusterLine, Nodes
-from .lines import AsyncLine, Line
+from .lines import Line
 from .pools import AsyncPool, Pool
 from .targets import target
 

@@ -8,6 +8,7 @@ from importlib.resources import files
 SINGLE, SHARED = "l", "h"
 
 
+# There is one of each, told apart by identity.
 @dataclass(frozen=True, slots=True, eq=False)
 class Script:
     name: str
