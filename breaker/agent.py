@@ -9,11 +9,11 @@ import logging
 import os
 import threading
 from dataclasses import dataclass
-from random import uniform
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from . import offload
+from .chance import uniform
 from .circuit import LEASE
 from .follower import Follower
 from .history import history

@@ -10,11 +10,11 @@ from collections.abc import (
     Iterable,
 )
 from concurrent.futures import Future
-from random import uniform
 from time import monotonic
 from typing import ParamSpec, TypeVar, overload
 
 from .call import Call
+from .chance import uniform
 from .circuit import State
 from .classify import Outcome, Rules, described
 from .errors import CircuitOpenError

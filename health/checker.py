@@ -6,12 +6,12 @@ probe, so a deadline holds whatever the probe does.
 
 import logging
 import os
-import random
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
+from random import SystemRandom
 from threading import Lock, Thread
 
 from . import contrib, registry
@@ -48,7 +48,7 @@ class Stop:
 
 def spread() -> float:
     """Factor on each interval, so that the processes of a fleet do not probe in step."""
-    return random.uniform(0.9, 1.1)
+    return SystemRandom().uniform(0.9, 1.1)
 
 
 class Checker:

@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from . import clock, noting
+from . import chance, clock, noting
 from .async_lines import AsyncLine, in_the_background
 from .errors import LockUnavailable, TryAgain
 from .lines import Line
@@ -68,13 +67,13 @@ class ClusterLine:
         self._node: Node | None = None
 
     def run(self, step: Run) -> Any:
-        reply = self._drive(routed(step, self._routes, random.shuffle))
+        reply = self._drive(routed(step, self._routes, chance.shuffle))
         self._note(step, reply)
         return reply
 
     def run_many(self, steps: list[Run]) -> list[Any]:
         """As ``Line.run_many``, one send for each node."""
-        self._drive(surveyed(self._routes, random.shuffle))
+        self._drive(surveyed(self._routes, chance.shuffle))
         replies: dict[int, Any] = {}
         for node, places in by_owner(steps, self._routes).items():
             line = Line(self._nodes.pool(node))
@@ -102,7 +101,7 @@ class ClusterLine:
 
     def owner(self, number: int) -> Node | None:
         """The same, after it was found out again if it is in doubt."""
-        self._drive(surveyed(self._routes, random.shuffle))
+        self._drive(surveyed(self._routes, chance.shuffle))
         return self._routes.owner(number)
 
     def doubt(self) -> None:
@@ -116,7 +115,7 @@ class ClusterLine:
             return self._line.settle(within_slot(step))
         last = Run(step.script, step.keys, step.args, clock.now() + step.patience, whole=True)
         try:
-            self._drive(routed(last, self._routes, random.shuffle))
+            self._drive(routed(last, self._routes, chance.shuffle))
         except LockUnavailable as error:
             logger.debug("No reply to a last word: %r", error)
 
@@ -171,7 +170,7 @@ class AsyncClusterLine:
         self._node: Node | None = None
 
     async def run(self, step: Run) -> Any:
-        reply = await self._drive(routed(step, self._routes, random.shuffle))
+        reply = await self._drive(routed(step, self._routes, chance.shuffle))
         note = noting.note(step, reply)
         node = self._routes.owner(slot(note.keys[0])) if note else None
         if note and node:
@@ -187,7 +186,7 @@ class AsyncClusterLine:
     async def _last_word(self, last: Run) -> None:
         line = AsyncClusterLine(self._nodes)
         try:
-            await line._drive(routed(last, self._routes, random.shuffle))
+            await line._drive(routed(last, self._routes, chance.shuffle))
         except LockUnavailable as error:
             logger.debug("No reply to a last word: %r", error)
         finally:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -12,6 +11,7 @@ from typing import Any
 from django.db.models import Model
 
 from . import (
+    chance,
     clock,
     deadlock,
     durations,
@@ -141,7 +141,7 @@ def _vigil(lease: Lease, wait: float | None) -> flows.Vigil | None:
     if not held:
         return None
     ordering.note([other.lock.name for other in held], lease.name)
-    return deadlock.Lookout(conf().prefix, clock=clock.now, random=random.random)
+    return deadlock.Lookout(conf().prefix, clock=clock.now, random=chance.random)
 
 
 def _checked(floor: int) -> int:
@@ -202,7 +202,7 @@ class Lock(Enterable[Lease]):
         renewal.watch(lease)
         try:
             grant = yield from flows.acquire(
-                attempt, clock=clock.now, random=random.random, vigil=_vigil(lease, wait)
+                attempt, clock=clock.now, random=chance.random, vigil=_vigil(lease, wait)
             )
             lease.granted(grant)
         except LockDeadlock as error:

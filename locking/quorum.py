@@ -2,13 +2,12 @@
 
 import logging
 import os
-import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from . import clock, holders, names, votes
+from . import chance, clock, holders, names, votes
 from .ballots import aperform, perform
 from .blocks import Enterable
 from .conf import conf
@@ -71,7 +70,7 @@ class QuorumLock(Enterable["QuorumLease"]):
         return QuorumLease(self, await aperform(flow, self.caches))
 
     def _taking(self, actor: str) -> Flow[Hold]:
-        return votes.taking(self.wish, actor, clock=clock.now, random=random.random, token=_token)
+        return votes.taking(self.wish, actor, clock=clock.now, random=chance.random, token=_token)
 
 
 def _token() -> str:

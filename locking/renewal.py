@@ -13,13 +13,12 @@ from collections import defaultdict
 from contextlib import suppress
 from math import inf
 from queue import Empty, SimpleQueue
-from random import random
 from threading import Lock as Mutex
 from threading import Thread
 from typing import TYPE_CHECKING
 from weakref import ref
 
-from . import clock, connections, lifetimes, owners
+from . import chance, clock, connections, lifetimes, owners
 from .errors import LockUnavailable
 from .lifetimes import Course
 from .scripts import protocol
@@ -41,7 +40,7 @@ class Watchdog:
         os.register_at_fork(after_in_child=self._begin)
 
     def _begin(self) -> None:
-        self.jitter = random()
+        self.jitter = chance.random()
         self._leases: dict[str, ref[Tenure]] = {}
         self._wake = inf
         self._news: SimpleQueue[float] = SimpleQueue()

@@ -1,0 +1,6 @@
+"""Chance that neither a program's own seed nor a fork makes the same in several processes."""
+
+from random import SystemRandom
+
+_system = SystemRandom()
+random, shuffle = _system.random, _system.shuffle
