@@ -27,7 +27,7 @@ from .clock import Clock
 from .durations import milliseconds
 from .errors import LockBusy, LockUnavailable
 from .scripts import protocol
-from .steps import FAREWELL, NONE, Await, Flow, Listen, Run, Settle, Step, ask
+from .steps import FAREWELL, NONE, Await, Flow, Listen, Run, Settle, Step, ask, ask_twice
 
 # Added to the reply of a release that left dead waiters to skip.
 MORE = 4
@@ -49,7 +49,7 @@ def acquire(
     started = heard = clock()
     found = NOTHING
     until = inf if attempt.wait is None else started + attempt.wait
-    news, unanswered = NONE, False
+    news, unanswered, lingering = NONE, False, False
     try:
         if attempt.wait != 0:
             news = yield Listen(attempt.token, attempt.channel)
@@ -57,9 +57,10 @@ def acquire(
             sent, unanswered = clock(), True
             by = _reply_by(until, sent, once=attempt.wait == 0)
             try:
-                reply = yield from ask(
+                reply, broken = yield from ask_twice(
                     asking(attempt, news, found.ticket, by, left=(by or inf) - sent)
                 )
+                lingering = lingering or broken
                 if attempt.terms.durability:
                     reply = copied(attempt.name, attempt.terms.durability, reply)
             except LockUnavailable:
@@ -94,7 +95,9 @@ def acquire(
         raise
     except BaseException:
         yield from _insist(
-            _last_words(attempt, vigil, waiting=found.ticket > 0, unanswered=unanswered)
+            _last_words(
+                attempt, vigil, waiting=found.ticket > 0, unanswered=unanswered or lingering
+            )
         )
         raise
 

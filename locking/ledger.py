@@ -4,6 +4,7 @@ To tell the receivers of a signal takes longer than a lock should; to append to 
 What was noted is posted by a thread, which the first entry starts.
 """
 
+import atexit
 import logging
 import os
 import threading
@@ -60,10 +61,13 @@ class Ledger:
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
-                self._thread = threading.Thread(
+                thread = threading.Thread(
                     target=self._post_for_ever, name="locking-ledger", daemon=True
                 )
-                self._thread.start()
+                thread.start()
+                self._thread = thread
+                # Where counters outlive their process, what it did last counts too.
+                atexit.register(self.post)
 
     def _post_for_ever(self) -> None:
         while True:

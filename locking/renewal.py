@@ -15,6 +15,7 @@ from math import inf
 from queue import Empty, SimpleQueue
 from threading import Lock as Mutex
 from threading import Thread
+from time import sleep
 from typing import TYPE_CHECKING
 from weakref import ref
 
@@ -76,12 +77,11 @@ class Watchdog:
         while True:
             self._wake = inf  # what becomes due from here on is news
             try:
-                wake = self._look()
+                self._rest(self._look())
             except Exception:
                 # Without this thread the process would lose all its locks.
                 logger.exception("The renewal of leases goes on after an error")
-                wake = clock.now() + AFTER_ERROR
-            self._rest(wake)
+                sleep(AFTER_ERROR)
 
     def _rest(self, wake: float) -> None:
         """Until then, or until what the news says is due sooner.
@@ -89,10 +89,9 @@ class Watchdog:
         Most locks are released long before: the news alone is no reason to look.
         """
         with suppress(Empty):
-            while wake > clock.now():
+            while (left := wake - clock.now()) > 0:
                 self._wake = wake
-                left = None if wake == inf else wake - clock.now()
-                wake = min(wake, self._news.get(timeout=left))
+                wake = min(wake, self._news.get(timeout=None if left == inf else left))
 
     def _look(self) -> float:
         """Do what is due; returns when something will be."""

@@ -77,14 +77,20 @@ Flow = Generator[Step, Any, T]
 
 
 def ask(run: Run) -> Flow[Any]:
+    reply, _ = yield from ask_twice(run)
+    return reply
+
+
+def ask_twice(run: Run) -> Flow[tuple[Any, bool]]:
     """A script forgotten or a pooled connection gone stale costs one more try.
 
-    The second try is harmless because every script knows its caller by the token.
+    The second try is harmless because every script knows its caller by the token. Returns the
+    reply, and whether the first try may still be on its way.
     """
     broken = False
     while True:
         try:
-            return (yield run)
+            return (yield run), broken
         except ScriptMissing:
             run = run._replace(whole=True)
         except ConnectionBroken:

@@ -16,6 +16,7 @@ if current == token then
   call('HDEL', holder, 'st')
   list_expiry(now, lease)
   leave_queue(token)
+  announce(lease, CHANNEL)
   return tonumber(call('HGET', holder, 'f'))
 end
 
@@ -30,6 +31,7 @@ if not current then
     local fence = grant(token, now, lease, tonumber(floor), who)
     if waiting then
       leave_queue(token)
+      announce(lease, CHANNEL)
     else
       call('HDEL', memory, 'q')
     end

@@ -16,8 +16,8 @@ do
         'at', fence == now and text or format('%.0f', now), 'who', A[4])
       call('PEXPIRE', holder, A[2])
       call('HSET', memory, 'f', text, 'n', grants + 1)
-      -- Its week need not begin anew with every grant.
-      if grants % 16 == 0 then
+      -- Its week begins anew on each day on which it is used.
+      if math.floor(now / 864e8) ~= math.floor((last or 0) / 864e8) then
         call('PEXPIRE', memory, 604800000)
       end
       if K[5] then

@@ -1,5 +1,5 @@
 -- Prelude of the scripts that may leave a lock free, or find it so; stands behind line.lua.
-local index = KEYS[5]
+local index, CHANNEL = KEYS[5], '^%d+ %d+ (%S+)'
 
 local function list_expiry(now, ms)
   if index then

@@ -2,7 +2,7 @@
 -- holders.
 local holder, queue, records, memory = unpack(KEYS)
 local call, format = redis.call, string.format
-local MEMORY_MS, CLAIM_MS, MOST_DEAD = 604800000, 3000, 64
+local MEMORY_MS, CLAIM_MS, NAP_MS, MOST_DEAD = 604800000, 3000, 2500, 64
 
 local WHO, LINE = '^(%S+) (%S+) (.*)$', '^(%d+) (%d+) (%d+) (%d+) (%d+)$'
 
@@ -36,10 +36,10 @@ local function enlist(token, now, ticket, most, life, record)
       place = math.max(now, (tonumber(last) or 0) + 1)
       call('HSET', memory, 't', digits(place), 'c', (enrolled or 0) + 1)
     end
-    call('HSET', memory, 'q', 1)
-    call('PEXPIRE', memory, MEMORY_MS)
     call('ZADD', queue, digits(place), token)
   end
+  call('HSET', memory, 'q', 1)
+  call('PEXPIRE', memory, MEMORY_MS)
   call('HSET', records, token, digits(now + life * 1000) .. ' ' .. table.concat(record, ' '))
   keep(queue, life)
   keep(records, life)
@@ -99,7 +99,19 @@ local function tell(channel, message)
   return type(listeners) == 'table' or listeners > 0
 end
 
--- The same, without waking anybody: a process that ended leaves its places in line to time.
+-- Whoever is first in line sleeps until the end of the lease that it was told of, or for a nap: it
+-- has to hear of one that ends sooner. The form finds the channel in its record.
+local function announce(lease, form)
+  if tonumber(lease) < NAP_MS then
+    local first = call('ZRANGE', queue, 0, 0)[1]
+    local record = first and call('HGET', records, first)
+    if record then
+      tell(string.match(record, form), 'g ' .. first .. ' 0 ' .. holder)
+    end
+  end
+end
+
+-- Whether one still listens, without waking anybody: a process that ended leaves its places in line to time.
 local function listens(channel)
   if channel == '-' then
     return true

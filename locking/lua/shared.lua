@@ -5,6 +5,7 @@
 -- who", and records are "due floor weight capacity who"; who is "channel actor meta".
 local grants, index = KEYS[5], KEYS[6]
 local MOST_EXPIRED, SLACK_MS = 1000, 1000
+local CHANNEL = '^%d+ %d+ %d+ %d+ (%S+)'
 local GRANT = '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%S+) (.*)$'
 local RECORD = '^(%d+) (%d+) (%d+) (%d+) (.*)$'
 

@@ -14,6 +14,7 @@ if mine then
   call('HSET', grants, token, (string.gsub(mine, '^(%S+ %S+ %S+ %S+) granted ', '%1 held ')))
   hold(token, now, lease)
   settle(now)
+  announce(lease, CHANNEL)
   return tonumber(string.match(mine, '^%d+'))
 end
 
@@ -33,6 +34,7 @@ if room and not in_the_way(weight, capacity) then
     leave_queue(token)
   end
   settle(now)
+  announce(lease, CHANNEL)
   return fence
 end
 

@@ -180,6 +180,14 @@ def test_what_cannot_be_trusted_at_once_is_claimed_first(fence, options):
     assert isinstance(trusting(**options).send((News.PUSHED, fence)), Run)
 
 
+def test_a_first_try_that_may_still_arrive_is_given_up_with_a_tombstone():
+    flow, run = acquiring(wait=0)
+    assert flow.throw(ConnectionBroken()) == run
+    assert flow.send(TOLD) == Settle(scripts.ABANDON, KEYS, ("tok", 1))
+    with pytest.raises(LockBusy):
+        flow.send(None)
+
+
 def test_a_full_queue_is_told_with_its_limit():
     flow, _ = acquiring(news=News.PUSHED)
     with pytest.raises(LockQueueFull) as full:

@@ -77,3 +77,12 @@ if os.fork() == 0:
 os.wait()
 """) as worker:
         assert worker.hear() == ["child", "child", "child"]
+
+
+def test_what_a_process_did_last_is_posted_when_it_ends() -> None:
+    with Worker("""
+from locking.ledger import ledger
+ledger.book = lambda entries: tell(*(label for label, _, _ in entries))
+lock("last").acquire().release()
+""") as worker:
+        assert worker.hear() == ["last", "last"]

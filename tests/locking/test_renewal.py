@@ -461,3 +461,8 @@ def test_the_watchdog_survives_its_own_errors(caplog):
     forget(astray)
     time.sleep(1)
     lease.release()
+
+
+def test_the_watchdog_rests_however_little_time_is_left():
+    for _ in range(2_000):
+        watchdog._rest(clock.now() + 3e-7)

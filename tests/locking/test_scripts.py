@@ -37,6 +37,12 @@ def parts(reply):
     return [1, reply] if isinstance(reply, int) else reply
 
 
+def acquired(run) -> str:
+    tok = token()
+    assert acquire(run, tok)[0] == 1
+    return tok
+
+
 def acquire(run, tok, **options):
     return parts(run(scripts.ACQUIRE, *asking(tok, **options)))
 
@@ -93,6 +99,30 @@ def test_fences_rise_with_every_grant_also_when_all_is_forgotten(run, store):
         if n == 150:
             store.flushall()
     assert fences == sorted(set(fences))
+
+
+def test_the_memory_is_kept_for_a_week_anew_on_each_day_of_use(run, store):
+    release(run, acquired(run))
+    store.pexpire(MEMORY, 3_000)
+    release(run, acquired(run))
+    assert store.pttl(MEMORY) <= 3_000
+    store.hset(MEMORY, "f", int(store.hget(MEMORY, "f")) - 86_400_000_000)
+    release(run, acquired(run))
+    assert store.pttl(MEMORY) > 600_000_000
+
+
+@pytest.mark.parametrize("lease", [2_499, 2_500])
+def test_the_first_in_line_hears_of_a_claimed_lease_that_is_shorter_than_its_nap(
+    run, store, news, lease
+):
+    holder, second, third = token(), token(), token()
+    acquire(run, holder)
+    for waiter in (second, third):
+        acquire(run, waiter, enrol=1)
+    release(run, holder)
+    assert news().startswith(f"g {second} ")
+    acquire(run, second, lease=lease)
+    assert news() == (f"g {third} 0 {HOLDER}" if lease < 2_500 else None)
 
 
 def test_fences_rise_when_the_clock_has_stepped_back(run, store):

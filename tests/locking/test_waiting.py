@@ -195,6 +195,30 @@ def test_lost_news_costs_a_waiter_no_more_than_the_next_time_it_asks(store, star
 
 
 @pytest.mark.race
+def test_whoever_is_behind_a_short_lease_takes_over_when_its_holder_dies(store, start):
+    ran: list[float] = []
+
+    def work() -> None:
+        with lock("n", wait=20):
+            ran.append(time.monotonic())
+
+    first = lock("n").acquire()
+    with Worker(
+        'lease = lock("n", lease=0.5, wait=20).acquire(); tell(now()); time.sleep(9)'
+    ) as dying:
+        in_line(store, 1)
+        start(work)
+        in_line(store, 2)
+        first.release()
+        dying.hear()
+        dying.process.kill()
+        left = store.pttl(HOLDER) / 1000
+        killed = time.monotonic()
+        until(lambda: bool(ran))
+    assert ran[0] - killed < left + 0.05
+
+
+@pytest.mark.race
 def test_waiters_whose_connection_was_cut_keep_their_order_and_miss_nothing(store, start):
     served = []
 
