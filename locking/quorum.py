@@ -12,7 +12,7 @@ from .ballots import aperform, perform
 from .blocks import Enterable
 from .conf import conf
 from .durations import Duration, lease_seconds, wait_seconds
-from .errors import LockError, LockExpired, LockInvalid, LockUnavailable
+from .errors import LockError, LockExpired, LockInvalid, LockLost, LockUnavailable
 from .owners import Owner, current
 from .votes import Flow, Hold, Wish
 
@@ -84,7 +84,8 @@ class QuorumLease:
         self.lock = lock
         self.owner: Owner | None = current()
         self._hold = hold
-        self._ended = False
+        self._pid = os.getpid()
+        self._let_go = self._ended = False
 
     @property
     def name(self) -> str:
@@ -97,16 +98,16 @@ class QuorumLease:
     @property
     def remaining(self) -> float:
         """Seconds for which the lease can be trusted."""
-        return 0.0 if self._ended else max(0.0, self._hold.deadline - clock.now())
+        return 0.0 if self._gone else max(0.0, self._hold.deadline - clock.now())
 
     @property
     def valid(self) -> bool:
         return self.remaining > 0
 
     def check(self) -> None:
-        """Raises LockExpired unless the lease is valid."""
+        """Raises LockLost unless the lease is valid."""
         if not self.valid:
-            raise LockExpired(self.name, fence=self.fence)
+            raise (LockLost if self._gone else LockExpired)(self.name, fence=self.fence)
 
     def extend(self) -> None:
         """As long as at first, from now on. Raises LockLost if most servers gave it up."""
@@ -117,20 +118,46 @@ class QuorumLease:
 
     def release(self) -> None:
         """Raises LockLost if most servers had given it up before. Again is no error."""
-        if not self._ended:
-            self._ended = True
+        if self._leave():
             perform(self._leaving(), self.lock.caches)
 
     async def arelease(self) -> None:
-        if not self._ended:
-            self._ended = True
+        if self._leave():
             await aperform(self._leaving(), self.lock.caches)
 
+    @property
+    def _gone(self) -> bool:
+        return self._let_go or self._elsewhere
+
+    @property
+    def _elsewhere(self) -> bool:
+        """A forked child has a copy of the handle; the lease is its parent's."""
+        return self._pid != os.getpid()
+
     def _keeping(self) -> Flow[Hold]:
+        # What was let go may be free already on servers that did not answer.
+        if self._gone:
+            raise LockLost(self.name, fence=self.fence)
         return votes.keeping(self.lock.wish, self._hold, clock=clock.now)
 
+    def _leave(self) -> bool:
+        """Whether the servers must be told."""
+        if self._elsewhere:
+            raise LockLost(self.name, fence=self.fence)
+        ended, self._ended = self._ended, True
+        return not ended
+
     def _leaving(self) -> Flow[None]:
-        return votes.leaving(self.lock.wish, self._hold, clock=clock.now)
+        again, self._let_go = self._let_go, True
+        try:
+            yield from votes.leaving(self.lock.wish, self._hold, clock=clock.now)
+        except LockLost:
+            # After a release that nobody answered it is as free as was wished.
+            if not again:
+                raise
+        except BaseException:
+            self._ended = False
+            raise
 
     def __enter__(self) -> "QuorumLease":
         return self

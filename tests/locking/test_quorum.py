@@ -1,9 +1,10 @@
 """Locks on most of five independent servers, some of which die or fall silent."""
 
 import asyncio
+import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.test import override_settings
@@ -160,6 +161,69 @@ def test_a_lease_that_ran_out_is_told(servers: list[Valkey]):
         lease.check()
     with pytest.raises(LockLost):
         lease.release()
+
+
+@both
+def test_a_release_without_an_answer_can_be_repeated(servers: list[Valkey], colour):
+    lease = acquire(colour)
+    for server in servers[:3]:
+        server.ask("CONFIG", "SET", "min-replicas-to-write", "1")
+    with pytest.raises(LockUnavailable):
+        release(colour, lease)
+    assert held_on(servers) == 3
+    assert not lease.valid
+    for act in (lease.check, lease.extend):
+        with pytest.raises(LockLost):
+            act()
+    for server in servers[:3]:
+        server.ask("CONFIG", "SET", "min-replicas-to-write", "0")
+    release(colour, lease)
+    release(colour, lease)
+    assert held_on(servers) == 0
+
+
+def test_a_release_that_landed_unheard_is_no_loss(servers: list[Valkey]):
+    lease = acquire("sync")
+    for server in servers[:3]:
+        server.pause()
+    with pytest.raises(LockUnavailable):
+        lease.release()
+    for server in servers[:3]:
+        server.resume()
+        server.database(1).flushdb()
+    lease.release()
+
+
+def leave(lease: QuorumLease) -> None:
+    with lease:
+        pass
+
+
+@pytest.mark.parametrize("act", [QuorumLease.release, QuorumLease.extend, QuorumLease.check, leave])
+def test_to_a_forked_child_the_lease_of_its_parent_is_lost(servers: list[Valkey], act: Callable):
+    lease = acquire("sync", wait=0)
+    assert forked(lambda: lost(act, lease)) == 0
+    assert lease.valid
+    assert held_on(servers) == 5
+
+
+def lost(act: Callable, lease: QuorumLease) -> None:
+    with pytest.raises(LockLost) as caught:
+        act(lease)
+    assert (type(caught.value), lease.valid) == (LockLost, False)
+
+
+def forked(work: Callable[[], object]) -> int:
+    """The exit code of a child: 0 unless work fails."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def test_the_error_of_a_block_outranks_that_of_its_release(servers: list[Valkey]):
