@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from types import EllipsisType
 from typing import Any
@@ -80,17 +80,15 @@ def lock(
         cancel_on_lost, durability, in_atomic,
     )  # fmt: skip
     try:
-        made = _plain(*wanted)
+        agreed = _agreed(*wanted)
     except TypeError:  # what has no hash is no duration either
-        made = _plain.__wrapped__(*wanted)
-    if on_lost is None and meta is None and type(floor) is int and floor == 0:
-        return made
-    return replace(made, on_lost=on_lost, meta=_text(meta), floor=_checked(floor))
+        agreed = _agreed.__wrapped__(*wanted)
+    return Lock(*agreed, on_lost, _text(meta), _checked(floor))
 
 
 # Most locks are wished for again and again. By type as well, because True is no duration.
 @lru_cache(1024, typed=True)
-def _plain(
+def _agreed(
     settings: Settings,
     name: str,
     lease: Duration | EllipsisType,
@@ -103,7 +101,7 @@ def _plain(
     cancel_on_lost: bool,
     durability: str | None,
     in_atomic: bool,
-) -> "Lock":
+) -> tuple[str, tuple[str, ...], Terms]:
     name = names.canonical(name)
     terms = Terms(
         lease=durations.lease_seconds(settings.lease if lease is ... else lease),
@@ -120,7 +118,7 @@ def _plain(
         alias=settings.cache,
         quarantine=durations.seconds("quarantine", settings.quarantine) > 0,
     )
-    return Lock(name=name, keys=names.keys(settings.prefix, name), terms=terms)
+    return name, names.keys(settings.prefix, name), terms
 
 
 def _text(meta: Mapping[str, Any] | None) -> str:
@@ -128,6 +126,8 @@ def _text(meta: Mapping[str, Any] | None) -> str:
         return ""
     try:
         text = json.dumps(dict(meta), separators=(",", ":"), allow_nan=False)
+        if "\\ud" in text:  # half of a pair is no Unicode, and nobody could print it
+            json.dumps(dict(meta), ensure_ascii=False).encode()
     except (TypeError, ValueError) as error:
         raise LockInvalid(f"meta must be a mapping that JSON can write: {error}.") from None
     if len(text) > LONGEST_META:
@@ -150,7 +150,7 @@ def _checked(floor: int) -> int:
     return floor
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Lock(Enterable[Lease]):
     name: str
     keys: tuple[str, ...]

@@ -176,6 +176,8 @@ def test_a_floor_lifts_the_fence():
         ({"wait": float("nan")}, "wait must be from"),
         ({"meta": 5}, "meta must be a mapping"),
         ({"meta": {"x": {1}}}, "meta must be a mapping that JSON can write"),
+        ({"meta": {"x": "\ud800"}}, "meta must be a mapping that JSON can write"),
+        ({"meta": {"\udce9": 1}}, "meta must be a mapping that JSON can write"),
         ({"meta": {"x": "y" * 1024}}, "meta must be at most 1024 bytes"),
         ({"floor": -1}, "floor must be"),
         ({"floor": 2**53}, "floor must be"),
