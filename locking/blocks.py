@@ -103,6 +103,8 @@ class Enterable(Generic[L]):
             return block.lease
         # Not a statement, but plain calls of __enter__ and __exit__.
         _coming.take()
+        if not self._open:
+            raise RuntimeError("This lock is left without having been entered.")
         mine = [lease for lease in self._open if lease.owner is owners.current()]
         lease = (mine or self._open)[-1]
         self._open.remove(lease)

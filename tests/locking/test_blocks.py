@@ -1,10 +1,12 @@
 import asyncio
+import gc
 import threading
 from contextlib import AsyncExitStack, ExitStack
 
 import pytest
 
 from locking import LockBusy, LockRevoked, lock
+from locking.renewal import watchdog
 
 HOLDER = "lock:{n}:l"
 
@@ -91,3 +93,19 @@ def test_a_lock_may_be_entered_within_its_own_lost_block(store):
         with shared as lease:
             lease.check()
         assert not lease.lost
+
+
+def test_a_lease_entered_by_a_plain_call_ends_with_the_lock_it_was_entered_by(store):
+    lock("n", lease=1).__enter__()
+    gc.collect()
+    assert not [lease for lease in watchdog._alive() if lease.lock.name == "n"]
+
+
+def test_locks_of_one_name_do_not_leave_each_others_blocks(store):
+    mine = lock("n")
+    lease = mine.__enter__()
+    with pytest.raises(RuntimeError, match="without having been entered"):
+        lock("n").__exit__(None, None, None)
+    assert lease.valid
+    mine.__exit__(None, None, None)
+    assert not lease.valid

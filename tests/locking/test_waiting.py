@@ -25,6 +25,11 @@ released = now()
 lease.release()
 tell(released)
 """
+SHORT = """
+lease = lock("n", lease=0.5, wait=20).acquire()
+tell(now())
+time.sleep(9)
+"""
 WAIT = """
 with lock("n", wait=30) as lease:
     tell(now())
@@ -203,9 +208,7 @@ def test_whoever_is_behind_a_short_lease_takes_over_when_its_holder_dies(store, 
             ran.append(time.monotonic())
 
     first = lock("n").acquire()
-    with Worker(
-        'lease = lock("n", lease=0.5, wait=20).acquire(); tell(now()); time.sleep(9)'
-    ) as dying:
+    with Worker(SHORT) as dying:
         in_line(store, 1)
         start(work)
         in_line(store, 2)
