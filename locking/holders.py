@@ -33,8 +33,17 @@ def parse(fence: int, held_for_us: int, actor: bytes, meta: bytes) -> Holder:
         host=host,
         pid=int(pid),
         thread=int(thread),
-        meta=json.loads(meta or "{}"),
+        meta=_printable(meta or b"{}"),
     )
+
+
+def _printable(text: bytes) -> Any:
+    """JSON can hold half of a surrogate pair, which nothing else can print."""
+    found = json.loads(text.decode(errors="replace"))
+    if b"\\u" not in text:
+        return found
+    pairs = json.dumps(found, ensure_ascii=False).encode("utf-16", "surrogatepass")
+    return json.loads(pairs.decode("utf-16", "replace"))
 
 
 class Identity(threading.local):

@@ -37,6 +37,8 @@ def canonical(name: str) -> str:
         raise LockInvalid(f"A lock's name must be a string, not {type(name).__name__}.")
     if not name.isascii():
         name = unicodedata.normalize("NFC", name)
+    if "\0" in name:  # which no command line, no path of a URL and no row of PostgreSQL can hold
+        raise LockInvalid("A lock's name must not hold a NUL.")
     try:
         length = len(name.encode())
     except UnicodeEncodeError:
