@@ -1,6 +1,8 @@
 """What is published to a connection, as long as the other end lives."""
 
+import select
 import socket
+import ssl
 import threading
 from contextlib import suppress
 from typing import Any
@@ -17,14 +19,18 @@ SILENCE = 5.0
 class Ear:
     """Heard by one thread at a time, of which any other may ask and end it.
 
-    Raises OSError when the connection has ended, or nothing is heard of it any more.
+    Who hears gets a ConnectionError, or one of hiredis, when the connection has ended or nothing
+    is heard of it any more. All else is from a signal handler.
     """
 
     def __init__(self, connection: Any) -> None:
         """``connection``: of redis-py's, and from now on nobody else's."""
         self._connection = connection
         self._socket: socket.socket = connection._sock
-        # Another socket might have got the number of one that is closed just now.
+        self._arrivals = select.poll()
+        self._arrivals.register(self._socket, select.POLLIN)
+        # TLS bears but one thread at a time. And another socket might have got the number of one
+        # that is closed just now.
         self._mutex = threading.Lock()
         self._reader = hiredis.Reader()
         self._since = clock.now()
@@ -32,19 +38,29 @@ class Ear:
         self._asked = True
 
     def say(self, *words: str) -> None:
+        """Raises OSError."""
         with self._mutex:
+            self._socket.settimeout(SILENCE)
             self._socket.sendall(pack(words))
 
     def hear(self, seconds: float = SILENCE) -> list[Any]:
-        """What comes next, or nothing within so long."""
+        """What comes next, or nothing within so long, or nothing yet."""
         left = max(self._since + SILENCE - clock.now(), 0.001)
-        self._socket.settimeout(min(seconds, left))
+        if self._arrivals.poll(1000 * min(seconds, left)):
+            return self._received()
+        if left <= seconds:
+            self._question()
+        return []
+
+    def _received(self) -> list[Any]:
         try:
-            chunk = self._socket.recv(CHUNK)
-        except TimeoutError:
-            if left <= seconds:
-                self._question()
+            with self._mutex:
+                self._socket.settimeout(0)
+                chunk = self._socket.recv(CHUNK)
+        except (BlockingIOError, ssl.SSLWantReadError):
             return []
+        except OSError as error:
+            raise ConnectionResetError from error
         if not chunk:
             raise ConnectionResetError
         self._since, self._asked = clock.now(), False
@@ -55,7 +71,10 @@ class Ear:
         if self._asked:
             raise ConnectionResetError
         self._since, self._asked = clock.now(), True
-        self.say("PING")
+        try:
+            self.say("PING")
+        except OSError as error:
+            raise ConnectionResetError from error
 
     def interrupt(self) -> None:
         """Have whoever hears find the connection ended."""

@@ -1,6 +1,8 @@
 """How the end of a connection is found out."""
 
 import socket
+import ssl
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -83,3 +85,53 @@ def test_whoever_hears_can_be_interrupted(ends):
     ear.interrupt()
     with pytest.raises(OSError, match="Bad file descriptor"):
         ear.say("PING")
+
+
+class Shared(socket.socket):
+    """As that of TLS, which only one thread at a time may use."""
+
+    inside = clashed = False
+
+    def recv(self, size: int) -> bytes:
+        return self._alone(super().recv, size)
+
+    def sendall(self, words: bytes) -> None:
+        self._alone(super().sendall, words)
+
+    def _alone(self, act, what):
+        self.clashed = self.clashed or self.inside
+        self.inside = True
+        try:
+            return act(what)
+        finally:
+            self.inside = False
+
+
+def test_whoever_asks_does_not_disturb_who_hears():
+    near, far = socket.socketpair()
+    with Shared(fileno=near.detach()) as shared, far:
+        ear = Ear(Connection(shared))
+        heard: list[bytes] = []
+        hearing = threading.Thread(target=lambda: heard.extend(ear.hear(5)))
+        hearing.start()
+        hearing.join(0.1)
+        ear.say("PING")
+        assert far.recv(100) == b"*1\r\n$4\r\nPING\r\n"
+        far.sendall(b"+PONG\r\n")
+        hearing.join()
+        assert heard == [b"PONG"]
+        assert not shared.clashed
+
+
+def test_what_has_only_begun_to_come_is_not_waited_for_while_others_want_to_ask():
+    """Over TLS, where what comes may be no words, or not enough of them."""
+    near, far = socket.socketpair()
+
+    class Slow(Shared):
+        def recv(self, size: int) -> bytes:
+            super().recv(size)
+            raise ssl.SSLWantReadError
+
+    with Slow(fileno=near.detach()) as slow, far:
+        far.sendall(b"half")
+        assert Ear(Connection(slow)).hear(1) == []
