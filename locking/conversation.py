@@ -6,6 +6,9 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, NoReturn
 
+import hiredis
+import redis
+
 from .hearing import Ear
 from .turns import Reader, Turns
 
@@ -42,10 +45,10 @@ class Conversation:
             return False
         try:
             self._hear(seconds)
-        except Exception as error:
+        except (ConnectionError, hiredis.HiredisError) as error:
             self._break_off(place, error)
         except BaseException:
-            # An interrupt may have taken with it what was read.
+            # An interrupt, or a signal handler's error, may have taken with it what was read.
             self._break_off(place, ConnectionAbortedError())
             raise
         return True
@@ -74,8 +77,14 @@ class Conversation:
 
     def _hear(self, *seconds: float) -> None:
         for message in self._ear.hear(*seconds):
-            if errand := self._heard(message):
+            if errand := self._meant(message):
                 self._errands.put(errand)
+
+    def _meant(self, message: Any) -> Errand | None:
+        try:
+            return self._heard(message)
+        except (ValueError, redis.RedisError) as error:  # no concern of who reads it
+            return partial(_fail, error)
 
     def _ask_owner(self) -> None:
         """Who hears any answer, and then gives way."""

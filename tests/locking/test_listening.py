@@ -296,3 +296,41 @@ tell(served, now() - released)
         served, seconds = worker.hear()
     assert served == ["n"]
     assert seconds < PROMPTLY
+
+
+@pytest.mark.parametrize("raised", ["LookupError", "TimeoutError"])
+def test_what_a_signal_handler_raises_while_a_thread_reads_is_raised_there(raised):
+    with Worker(
+        CROWD
+        + f"""
+import signal
+def ring(*_):
+    raise {raised}("over")
+signal.signal(signal.SIGALRM, ring)
+def hold():
+    with lock("other"):
+        time.sleep(20)
+def wait():
+    began = now()
+    try:
+        lock("other", wait=3).acquire()
+    except ({raised}, LockBusy) as error:
+        return str(error), now() - began
+threading.Thread(target=hold, daemon=True).start()
+time.sleep(0.1)
+threads = []
+threading.Timer(0.2, lambda: threads.append(start("n"))).start()
+signal.setitimer(signal.ITIMER_REAL, 0.5)
+tell(*wait())
+lease.release()
+released = now()
+threads[0].join()
+tell(served, now() - released)
+"""
+    ) as worker:
+        said, seconds = worker.hear()
+        assert said == "over"
+        assert seconds < PROMPTLY
+        served, seconds = worker.hear()
+    assert served == ["n"]
+    assert seconds < PROMPTLY
