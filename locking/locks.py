@@ -159,8 +159,9 @@ class Lock(Enterable[Lease]):
     meta: str = ""
     floor: int = 0
     share: tuple[int, ...] = ()
-    # What it is counted by, if not by its name.
+    # What it is counted by, if not by its name; of its lease, if not a new one each time.
     label: str = ""
+    token: str = ""
     _open: list[Lease] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def acquire(self) -> Lease:
@@ -197,7 +198,7 @@ class Lock(Enterable[Lease]):
     def _taking(self, wait: float | None, actor: str, guard: Guard | None) -> Flow[Lease]:
         if self.terms.reentrant and (held := reentry.held(self)):
             return held
-        lease = Lease(lock=self, token=os.urandom(16).hex())
+        lease = Lease(lock=self, token=self.token or os.urandom(16).hex())
         attempt = self._attempt(lease.token, wait, actor, guard)
         renewal.watch(lease)
         try:

@@ -71,15 +71,23 @@ def seconds(lease: float | None) -> float:
 
 
 def acquire(
-    name: str, *, lease: float | None, wait: float, meta: Mapping[str, Any] | None
+    name: str,
+    *,
+    lease: float | None,
+    wait: float,
+    meta: Mapping[str, Any] | None,
+    token: str | None = None,
 ) -> RemoteLease:
-    """Raises LockBusy; at once when too many callers of this process wait already."""
+    """Raises LockBusy; at once when too many callers of this process wait already.
+
+    ``token``: made by the caller, for whom repeating the call then repeats its answer.
+    """
     name, length = public(name), seconds(lease)
     told = {**(meta or {}), "via": HTTP}
     with seats.taken(wait, of=conf().http_waiters) as patience:
         # The caller has no part in a transaction that may be open here.
         wanted = lock(name, lease=length, wait=patience, renew=False, meta=told, in_atomic=True)
-        got = replace(wanted, label=HTTP).acquire()
+        got = replace(wanted, label=HTTP, token=token or "").acquire()
     return RemoteLease(
         name=got.name,
         token=got.token,

@@ -96,6 +96,8 @@ class Acquire(APIView):
     def post(self, request: Request) -> Response:
         """Take a lock. Keep the token: it alone extends and releases the lease.
 
+        Make the token yourself, so that no lease is left to nobody when a reply gets lost.
+
         403 `permission_denied` for a private name, whoever asks; 409 `lock_busy` when `wait` is
         over, with Retry-After; 503 `lock_queue_full` when too many wait, `lock_unavailable` when
         the lock store does not answer.
@@ -103,7 +105,11 @@ class Acquire(APIView):
         given = checked(Acquisition, request.data)
         meta = given.get("meta", {}) | {"user_id": str(request.user.pk)}
         lease = remote.acquire(
-            given["name"], lease=given.get("lease"), wait=given["wait"], meta=meta
+            given["name"],
+            lease=given.get("lease"),
+            wait=given["wait"],
+            meta=meta,
+            token=given.get("token"),
         )
         return Response(LeaseReply(lease).data, status=201)
 
