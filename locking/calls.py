@@ -15,8 +15,17 @@ from redis.exceptions import (
     TryAgainError,
 )
 
+from . import refusals
 from .durability import Confirm
-from .errors import Asked, ConnectionBroken, LockUnavailable, Moved, ScriptMissing, TryAgain
+from .errors import (
+    Asked,
+    ConnectionBroken,
+    LockKeyMisused,
+    LockUnavailable,
+    Moved,
+    ScriptMissing,
+    TryAgain,
+)
 from .scripts import Script
 from .steps import Run, Settle
 from .wires import pack
@@ -30,17 +39,34 @@ def translated(error: Exception) -> LockUnavailable:
             return ScriptMissing()
         case TimeoutError() | redis.TimeoutError():
             return LockUnavailable()
-        case OSError() | redis.ConnectionError() | ReadOnlyError():
-            # A replica means that the primary is another server by now.
+        case OSError():
             return ConnectionBroken()
+        case redis.ConnectionError() | ReadOnlyError():
+            # A replica means that the primary is another server by now.
+            return ConnectionBroken(refusal=_refusal(error))
         case MovedError():
             return Moved(error.node_addr)
         case AskError():
             return Asked(error.node_addr)
         case TryAgainError():
             return TryAgain()
+        case redis.ResponseError():
+            word = _word(error)
+            kind = LockKeyMisused if word == "WRONGTYPE" else LockUnavailable
+            return kind(refusal=word)
         case _:
             return LockUnavailable()
+
+
+def _refusal(error: redis.RedisError) -> str:
+    """Nothing if the server said nothing. The client for tasks wraps what it said to a greeting."""
+    said = error.__cause__ if isinstance(error.__cause__, redis.RedisError) else error
+    return _word(said) if said.status_code else ""
+
+
+def _word(error: redis.RedisError) -> str:
+    # The client takes those that it knows off the text.
+    return refusals.word(f"{error.status_code} {error}")
 
 
 def packed(step: Run | Settle, *, whole: bool) -> bytes:

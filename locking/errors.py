@@ -12,6 +12,7 @@ LockError
 │   ├── LockRevoked      it was taken away before its time
 │   └── NotHeld          the token does not hold it, or not any more
 ├── LockUnavailable  the store does not answer, or refuses: nothing is known about the lock
+│   ├── LockKeyMisused   a key of the lock holds what is no lock: something else writes there
 │   ├── LockQuarantined  the store lost its data: nothing is granted until old leases have ended
 │   └── LockNotDurable   granted, but not copied as far as was asked for, and so given up
 └── StaleFence       the database has seen a newer holder
@@ -21,6 +22,7 @@ LockError
 from collections.abc import Sequence
 
 from .holders import Holder
+from .refusals import REASONS
 
 
 class LockError(Exception):
@@ -136,10 +138,25 @@ class NotHeld(LockLost):
 
 
 class LockUnavailable(LockError):
+    """``refusal``: the word with which the store refused, one of REASONS, if it did."""
+
     status = 503
     code = "lock_unavailable"
     retry_after = 1.0
     message = "The lock store does not answer."
+
+    def __init__(self, name: str = "", *, refusal: str = "") -> None:
+        super().__init__(name)
+        self.refusal = refusal
+
+    def __str__(self) -> str:
+        if self.refusal:
+            return f"The lock store refused: {REASONS[self.refusal]} ({self.refusal})."
+        return super().__str__()
+
+
+class LockKeyMisused(LockUnavailable):
+    """Only an operator can help, who finds out what else writes under the prefix of the locks."""
 
 
 class LockQuarantined(LockUnavailable):
@@ -163,7 +180,9 @@ class LockNotDurable(LockUnavailable):
 
 
 class ConnectionBroken(LockUnavailable):
-    """The connection ended before the reply came."""
+    """The connection ended before the reply came, or was never made."""
+
+    message = "The lock store does not answer: there is no connection to it."
 
 
 class ScriptMissing(LockUnavailable):

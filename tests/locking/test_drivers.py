@@ -184,7 +184,7 @@ def test_a_server_that_is_gone_is_unavailable_at_once(own_valkey, use: Use, colo
     with pytest.raises(LockUnavailable) as caught:
         acquire(colour)
     assert time.monotonic() - begun < 0.5
-    assert str(caught.value) == "The lock store does not answer."
+    assert str(caught.value).startswith("The lock store does not answer")
 
 
 @both
