@@ -104,7 +104,7 @@ def test_a_server_that_is_gone_is_not_called_a_refusal(own_valkey: Valkey, use: 
     own_valkey.stop()
     error = refused(colour)
     assert error.refusal == ""
-    assert str(error) == "The lock store cannot be reached, or the connection to it broke."
+    assert str(error) == "The lock store does not answer: there is no connection to it."
 
 
 @pytest.mark.parametrize(
