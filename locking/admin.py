@@ -53,7 +53,7 @@ class ForceForm(forms.Form):
 
     fence = forms.IntegerField(widget=forms.HiddenInput)
     reason = forms.CharField(
-        max_length=500,
+        max_length=control.LONGEST_REASON,
         widget=forms.TextInput(attrs={"class": "vTextField"}),
         help_text="Kept on record with your name.",
     )

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +14,9 @@ from django.db import router, transaction
 from . import inspection, names, patterns, scripts, signals
 from .conf import conf
 from .drivers import drive
-from .errors import HolderChanged, LockBusy, LockUnavailable
+from .errors import HolderChanged, LockBusy, LockInvalid, LockUnavailable
 from .inspection import Cursor, LockStatus
-from .locks import Lock, lock
+from .locks import LARGEST_FENCE, Lock, lock
 from .models import ForcedRelease, Outcome
 from .names import Kind
 from .steps import Flow, Run, ask
@@ -26,6 +27,9 @@ PROBE = "locking:probe"
 # As many locks as an overview looks at; and as many of those who hold or wait for a lock as a list
 # and a single lock tell of.
 OVERVIEW, FEW, MANY = 500, 5, 100
+# Rows of a page; characters of a reason.
+LONGEST_PAGE, LONGEST_REASON = 200, 500
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +74,10 @@ def held(
 
     A lock held throughout is on some page; one whose lease is extended meanwhile may be on two.
     With either, pages hold what is left of ``limit`` rows. Raises LockInvalid for a cursor that
-    never was.
+    never was, and for a limit that is not from 1 to 200.
     """
+    if not 1 <= limit <= LONGEST_PAGE:
+        raise LockInvalid(f"limit must be from 1 to {LONGEST_PAGE}.")
     page = inspection.page(Cursor.parse(cursor) if cursor else Cursor(), limit)
     store = conf().prefix
     found = ((key, names.from_key(store, key)) for key in page.keys)
@@ -138,9 +144,11 @@ def force_release(
     """Take the lock from the holder under ``fence``, and nobody else; raises HolderChanged.
 
     ``actor`` is who wants it. The record of it is committed before anything is done, so this
-    refuses to run inside a transaction.
+    refuses to run inside a transaction. Raises LockInvalid for a fence that cannot be, and without
+    a reason.
     """
-    name = names.canonical(name)
+    name, reason = names.canonical(name), reason.strip()
+    _check(fence, reason)
     keys = _keys(name, kind)
     (found,) = inspection.look([keys[0]], most=1, fence=fence)
     record = _record(found, fence=fence, actor=actor, reason=reason)
@@ -149,6 +157,13 @@ def force_release(
             raise HolderChanged(name, fence=fence)
     signals.tell(signals.lock_forced, Lock, name=name, fence=fence, actor=actor, reason=reason)
     return record
+
+
+def _check(fence: int, reason: str) -> None:
+    if not 1 <= fence <= LARGEST_FENCE:
+        raise LockInvalid(f"A fence is from 1 to {LARGEST_FENCE}.")
+    if not 0 < len(reason) <= LONGEST_REASON or _NO_TEXT.search(reason):
+        raise LockInvalid(f"A reason must be given, in 1 to {LONGEST_REASON} characters.")
 
 
 def _record(found: LockStatus, *, fence: int, actor: str, reason: str) -> ForcedRelease:

@@ -3,7 +3,9 @@ from typing import Any
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 
+from .control import LONGEST_PAGE, LONGEST_REASON
 from .inspection import Mode, Phase
+from .locks import LARGEST_FENCE
 from .models import ForcedRelease
 from .names import LONGEST, Kind
 from .remote import LONGEST_LEASE, LONGEST_WAIT, SHORTEST_LEASE
@@ -70,6 +72,11 @@ class Acquisition(Strict):
         min_value=0, max_value=LONGEST_WAIT, default=0.0,
         help_text="Seconds to wait for a lock that is held.",
     )  # fmt: skip
+    token = Token(
+        required=False,
+        help_text="32 lower-case hex digits of your own making, not to be guessed and new for each "
+        "lease: the same call again then repeats its answer, should you have missed it.",
+    )
     meta = serializers.DictField(
         required=False, help_text="Shown to those who look at the lock; at most 1,024 bytes."
     )
@@ -96,8 +103,8 @@ class KindField(serializers.ChoiceField):
 class Force(Strict):
     name = Name()
     kind = KindField()
-    fence = Fence(min_value=1, max_value=2**53 - 1, help_text="Of the holder that is meant.")
-    reason = Text(max_length=500, trim_whitespace=True)
+    fence = Fence(min_value=1, max_value=LARGEST_FENCE, help_text="Of the holder that is meant.")
+    reason = Text(max_length=LONGEST_REASON, trim_whitespace=True)
 
 
 class LeaseReply(serializers.Serializer[Any]):
@@ -108,14 +115,14 @@ class LeaseReply(serializers.Serializer[Any]):
     expires_in = serializers.FloatField(help_text="Seconds for which the lease can be trusted.")
 
 
-class Listing(serializers.Serializer[Any]):
+class Listing(Strict):
     """The query of a list."""
 
     cursor = serializers.CharField(required=False)
-    limit = serializers.IntegerField(min_value=1, max_value=200, default=50)
+    limit = serializers.IntegerField(min_value=1, max_value=LONGEST_PAGE, default=50)
 
 
-class Which(serializers.Serializer[Any]):
+class Which(Strict):
     """The query that names one lock."""
 
     name = Name()

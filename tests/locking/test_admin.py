@@ -109,6 +109,19 @@ def test_a_lock_is_taken_from_its_holder_with_a_reason(admin_client: Client) -> 
     assert LogEntry.objects.get().object_id == str(record.pk)
 
 
+@pytest.mark.parametrize("fence", ["abc", "0", "9" * 23, "9" * 5000, ""])
+def test_a_fence_that_cannot_be_is_refused_in_words(admin_client: Client, fence: str) -> None:
+    lease = lock("render").acquire()
+    for url in (f"{LOCK}?name=render", f"{LOCK}?name=free"):
+        asked = admin_client.post(url, {"fence": fence, "reason": "it hangs"}, follow=True)
+        assert asked.status_code == 200
+        page = asked.content.decode()
+        assert 'class="error' in page
+        assert "fence" in page.lower()
+    assert ForcedRelease.objects.count() == 0
+    lease.check()
+
+
 def test_of_several_holders_the_one_chosen_is_meant(admin_client: Client) -> None:
     pool = semaphore("pool", 2)
     first, second = pool.acquire(), pool.acquire()

@@ -58,6 +58,18 @@ def test_a_lock_is_taken_extended_and_released(api: APIClient) -> None:
     assert is_problem(post(api, "extend", name="deploy", token=taken["token"]), 409, "lock_lost")
 
 
+def test_a_caller_that_missed_the_answer_asks_again_with_its_own_token(api: APIClient) -> None:
+    token = "0123456789abcdef" * 2
+    first = post(api, "acquire", name="x", token=token)
+    again = post(api, "acquire", name="x", token=token)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json()["token"] == again.json()["token"] == token
+    assert first.json()["fence"] == again.json()["fence"]
+    assert is_problem(post(api, "acquire", name="x"), 409, "lock_busy")
+    assert post(api, "release", name="x", token=token).status_code == 204
+    assert post(api, "acquire", name="x", token="ABC").status_code == 400
+
+
 def test_a_lease_is_never_made_shorter(api: APIClient) -> None:
     taken = post(api, "acquire", name="deploy", lease=60).json()
     extended = post(api, "extend", name="deploy", token=taken["token"], lease=1).json()
@@ -216,6 +228,13 @@ def test_a_list_is_read_page_by_page(api: APIClient) -> None:
 @pytest.mark.parametrize("query", ["cursor=x", "limit=0", "limit=201", "limit=x"])
 def test_a_list_refuses_what_makes_no_sense(api: APIClient, query: str) -> None:
     assert api.get(f"/api/v1/locks?{query}").status_code == 400
+
+
+@pytest.mark.parametrize("path", ["locks?limit=5&prefix=a", "locks/detail?name=a&prefix=a"])
+def test_a_query_with_more_than_is_known_is_refused(api: APIClient, path: str) -> None:
+    response = api.get(f"/api/v1/{path}")
+    assert is_problem(response, 400, "invalid")
+    assert [error["field"] for error in response.json()["errors"]] == ["prefix"]
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,12 @@ def test_a_made_up_cursor_is_invalid(cursor):
         control.held(cursor=cursor)
 
 
+@pytest.mark.parametrize("limit", [-1, 0, 201])
+def test_a_page_of_a_size_that_cannot_be_is_invalid(limit):
+    with pytest.raises(LockInvalid, match="limit"):
+        control.held(limit=limit)
+
+
 def test_a_lock_that_ran_out_or_vanished_is_not_listed(store):
     for name in ("out", "gone", "held"):
         lock(name).acquire()
