@@ -77,9 +77,11 @@ class Program:
             with suppress(subprocess.TimeoutExpired):
                 code = process.wait(LOOK)
                 return code if code >= 0 else 128 - code
-            if not lease.valid:
+            try:
+                lease.check()
+            except LockLost:
                 self._end(process)
-                raise LockLost(lease.name, fence=lease.fence)
+                raise
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         _send(process, signal.SIGTERM)

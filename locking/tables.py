@@ -57,7 +57,15 @@ def _hold(hold: Hold) -> Line:
     )
 
 
-def _aligned(lines: list[Line]) -> Iterator[str]:
+def printable(text: str) -> str:
+    """Escapes all that would move a cursor, forge a line, turn the text around or hide in it."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
+
+
+def _aligned(raw: list[Line]) -> Iterator[str]:
+    lines = [tuple(map(printable, line)) for line in raw]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         yield "  ".join(map(str.ljust, line, widths)).rstrip()

@@ -1,5 +1,6 @@
 """Each app alone in a foreign project: no sibling, no config, no settings of ours."""
 
+import json
 import subprocess
 import sys
 import textwrap
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+
+from tests.servers import Valkey
 
 NEEDS = {
     "locking": [],
@@ -44,8 +47,13 @@ def foreign_project(directory: Path, app: str, extra: str = "") -> None:
 
 def django(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "django", *arguments, "--settings", "foreign_settings"],
-        cwd=directory, env={"PYTHONPATH": str(directory), "PATH": "/usr/bin:/bin"},
+        [sys.executable, "-m", "django", *arguments],
+        cwd=directory,
+        env={
+            "DJANGO_SETTINGS_MODULE": "foreign_settings",
+            "PYTHONPATH": str(directory),
+            "PATH": "/usr/bin:/bin",
+        },
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -56,6 +64,25 @@ def test_an_app_alone_checks_and_migrates(tmp_path: Path, app: str) -> None:
     for command in COMMANDS:
         result = django(tmp_path, *command)
         assert result.returncode == 0, (command, result.stdout, result.stderr)
+
+
+NO_REST = """
+import sys
+sys.modules["rest_framework"] = None
+CACHES = {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": %r}}
+"""
+
+
+def test_operators_see_and_take_locks_without_rest(tmp_path: Path, own_valkey: Valkey) -> None:
+    foreign_project(tmp_path, "locking", extra=NO_REST % own_valkey.url)
+    django(tmp_path, "migrate", "--verbosity", "0")
+    take = "from locking import lock; print(lock('x', lease=60).acquire().fence)"
+    fence = django(tmp_path, "shell", "-v", "0", "-c", take).stdout.strip()
+    order = ["release", "x", "--fence", fence, "--reason", "it hangs", "--yes"]
+    for verb in (["list"], ["show", "x"], order):
+        result = django(tmp_path, "locks", *verb, "--json")
+        assert result.returncode == 0, result.stderr
+        assert json.loads(result.stdout)
 
 
 @pytest.mark.parametrize("app", NEEDS)

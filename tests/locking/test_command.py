@@ -14,9 +14,10 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from locking import control, lock, names, scripts, semaphore
+from locking import control, lock, names, rw_lock, scripts, semaphore
 from locking.models import ForcedRelease
 from locking.names import Kind
+from locking.serializers import ForcedReleaseRow
 from tests.locking.conftest import Use
 from tests.locking.test_control import enrol, micros
 from tests.product import until
@@ -73,6 +74,94 @@ def test_one_lock_is_shown_with_its_line(store):
     row = json.loads(locks("show", "render", "--json"))
     assert (row["fence"], row["waiters"][0]["position"]) == (lease.fence, 1)
     assert "free" in locks("show", "never")
+
+
+ODD = "a\nb\x1b[2J\u202ec\u200bd\x7f é"
+
+
+def test_what_a_terminal_would_obey_is_told_and_not_sent(db, store):
+    lease = lock(ODD, meta={"job": "\x7f"}).acquire()
+    store.hset(names.keys("lock", ODD)[0], "who", "chan we\x1bb:7:8:u {}")
+    for text in (locks("list"), locks("show", ODD)):
+        assert r"a\nb\x1b[2J\u202ec\u200bd\x7f é" in text
+        assert r"we\x1bb:7:8" in text
+        assert all(one.isprintable() for one in text.replace("\n", ""))
+    assert len(locks("list").splitlines()) == 2
+    assert json.loads(locks("list", "--json"))["results"][0]["name"] == ODD
+    wrong = fails(1, "release", ODD, "--fence", lease.fence + 1, "--reason", "r", "--yes")
+    assert wrong.isprintable()
+
+
+@pytest.mark.parametrize("limit", [-1, 0, 201, 10**22])
+def test_a_page_has_from_1_to_200_rows(limit: int):
+    assert "from 1 to 200" in fails(2, "list", "--limit", limit)
+
+
+@pytest.mark.parametrize(
+    ("fence", "reason", "problem"),
+    [
+        (0, "r", "fence"),
+        (-5, "r", "fence"),
+        (2**53, "r", "fence"),
+        (10**23, "r", "fence"),
+        (1, "", "reason"),
+        (1, " \n", "reason"),
+        (1, "r" * 501, "reason"),
+        (1, "\udcff", "reason"),
+    ],
+)
+def test_a_release_without_a_fence_or_a_reason_is_refused(
+    db, fence: int, reason: str, problem: str
+):
+    told = fails(2, "release", "x", "--fence", fence, "--reason", reason, "--yes")
+    assert problem in told
+    assert ForcedRelease.objects.count() == 0
+
+
+def test_a_kind_that_is_none_is_told_which_there_are():
+    with pytest.raises(CommandError, match="'lock', 'rw', 'sem'"):
+        locks("show", "x", "--kind", "zz")
+
+
+@pytest.fixture
+def held_ones() -> list[tuple[str, str]]:
+    lock("plain", meta={"job": 1, "of": None}).acquire()
+    rw_lock("rows").read.acquire()
+    semaphore("pool", 2).acquire()
+    semaphore("pool", 2).acquire()
+    return [("plain", "lock"), ("rows", "rw"), ("pool", "sem"), ("free", "lock")]
+
+
+def steady(document: Any) -> Any:
+    """Without what passes between two looks."""
+    match document:
+        case dict():
+            passing = ("held_for", "expires_in", "waited")
+            return {
+                key: type(value) if key in passing else steady(value)
+                for key, value in document.items()
+            }
+        case list():
+            return [steady(one) for one in document]
+    return document
+
+
+def test_json_is_what_rest_has(operator_api, store, held_ones):
+    enrol(store, "plain", "f" * 32, ticket=micros(store) - 90e6, due=micros(store) + 9e6)
+    listed = operator_api.get("/api/v1/locks").json()
+    assert steady(json.loads(locks("list", "--json"))) == steady(listed)
+    for name, kind in held_ones:
+        row = operator_api.get("/api/v1/locks/detail", {"name": name, "kind": kind}).json()
+        told = json.loads(locks("show", name, "--kind", kind, "--json"))
+        assert steady(told) == steady(row)
+        assert list(told) == list(row)
+
+
+def test_the_json_of_a_record_is_what_rest_has(db):
+    lease = lock("render", meta={"job": 1}).acquire()
+    order = ["--fence", lease.fence, "--reason", "it hangs", "--yes", "--json"]
+    told = json.loads(locks("release", "render", *order))
+    assert told == dict(ForcedReleaseRow(ForcedRelease.objects.get()).data)
 
 
 def test_a_lock_is_taken_from_its_holder(db):
@@ -220,7 +309,8 @@ def test_a_lost_lock_is_70(store):
     script = "for i in $(seq 300); do sleep 0.05; done"
     with ThreadPoolExecutor(1) as pool:
         taker = pool.submit(take_away, store, "nightly")
-        fails(70, "run", "nightly", "--", "sh", "-c", script)
+        told = fails(70, "run", "nightly", "--", "sh", "-c", script)
+        assert "was taken away" in told
         taker.result()
 
 

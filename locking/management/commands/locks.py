@@ -8,13 +8,13 @@ import json
 import socket
 import sys
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from locking import control, doctor, tables
+from locking import control, doctor, documents, tables
 from locking.durations import parse
 from locking.errors import (
     HolderChanged,
@@ -25,12 +25,13 @@ from locking.errors import (
     LockQueueFull,
     LockUnavailable,
 )
-from locking.inspection import LockStatus
 from locking.locks import lock
 from locking.names import Kind
 from locking.programs import Program
+from locking.tables import printable
 
 UNAVAILABLE, LOST, BUSY, NOT_EXECUTABLE, NOT_FOUND = 69, 70, 75, 126, 127
+KINDS = [kind.value for kind in Kind]
 EPILOG = f"""run passes on the program's exit code (128 + n when signal n ended it), or exits with
 {BUSY} if the lock is busy, {UNAVAILABLE} if the lock store does not answer, {LOST} if the lock was
 lost and the program ended for it, {NOT_FOUND} or {NOT_EXECUTABLE} if the program cannot be run."""
@@ -52,16 +53,16 @@ class Command(BaseCommand):
         verbs = parser.add_subparsers(dest="verb", required=True)
         listing = verbs.add_parser("list", help="Locks now held, those that end soonest first.")
         listing.add_argument("--prefix", default="", help="only names that begin so")
-        listing.add_argument("--limit", type=int, default=50)
+        listing.add_argument("--limit", type=int, default=50, help="at most 200 of them")
         listing.add_argument("--cursor", help="of the next page")
         show = verbs.add_parser("show", help="One lock, its holder and who waits for it.")
         show.add_argument("name", metavar="NAME")
-        show.add_argument("--kind", type=Kind, choices=list(Kind), default=Kind.LOCK)
+        show.add_argument("--kind", choices=KINDS, default="lock")
         release = verbs.add_parser("release", help="Take a lock from its holder.")
         release.add_argument("name", metavar="NAME")
-        release.add_argument("--kind", type=Kind, choices=list(Kind), default=Kind.LOCK)
+        release.add_argument("--kind", choices=KINDS, default="lock")
         release.add_argument("--fence", type=int, required=True, help="of the holder meant")
-        release.add_argument("--reason", required=True)
+        release.add_argument("--reason", required=True, help="kept on record")
         release.add_argument("--yes", action="store_true", help="Do not ask.")
         run = verbs.add_parser("run", help="Run a program while holding a lock.", epilog=EPILOG)
         run.add_argument("name", metavar="NAME")
@@ -83,41 +84,42 @@ class Command(BaseCommand):
         try:
             verbs[verb](**options)
         except HolderChanged as error:
-            raise CommandError(str(error), returncode=1) from error
+            raise failure(error, 1) from error
         except LockError as error:
-            raise CommandError(str(error), returncode=2) from error
+            raise failure(error, 2) from error
 
     def show_all(
         self, *, prefix: str, limit: int, cursor: str | None, as_json: bool, **_: Any
     ) -> None:
         page = control.held(cursor=cursor, limit=limit, prefix=prefix)
         if as_json:
-            self.tell({"results": rows(page.rows), "next": page.following, "previous": None})
+            rows = [documents.lock(row) for row in page.rows]
+            self.tell({"results": rows, "next": page.following, "previous": None})
             return
         self.stdout.write(tables.held(page.rows))
         if page.following:
             self.stderr.write(f"More: --cursor {page.following}")
 
-    def show(self, *, name: str, kind: Kind, as_json: bool, **_: Any) -> None:
-        found = control.detail(name, kind=kind)
+    def show(self, *, name: str, kind: str, as_json: bool, **_: Any) -> None:
+        found = control.detail(name, kind=Kind(kind))
         if as_json:
-            self.tell(rows([found])[0])
+            self.tell(documents.lock(found))
         else:
             self.stdout.write(tables.one(found))
 
     def release(
-        self, *, name: str, kind: Kind, fence: int, reason: str, yes: bool, as_json: bool, **_: Any
+        self, *, name: str, kind: str, fence: int, reason: str, yes: bool, as_json: bool, **_: Any
     ) -> None:
         if not yes and not self.sure(f"Take {name!r} from its holder under fence {fence}?"):
             raise CommandError("Nothing was done.")
         actor = f"{getpass.getuser()}@{socket.gethostname()}"
-        record = control.force_release(name, kind=kind, fence=fence, actor=actor, reason=reason)
+        record = control.force_release(
+            name, kind=Kind(kind), fence=fence, actor=actor, reason=reason
+        )
         if as_json:
-            from locking.serializers import ForcedReleaseRow
-
-            self.tell(ForcedReleaseRow(record).data)
+            self.tell(documents.forced_release(record))
         else:
-            self.stdout.write(f"{name} was taken from the holder under fence {fence}")
+            self.stdout.write(f"{printable(name)} was taken from the holder under fence {fence}")
 
     def run(self, *, name: str, lease: Any, wait: Any, program: list[str], **_: Any) -> None:
         meta = {"program": program[0][:200], "user": getpass.getuser()}
@@ -125,15 +127,15 @@ class Command(BaseCommand):
         try:
             code = Program(program).run(wanted)
         except (LockBusy, LockQueueFull) as error:
-            raise CommandError(str(error), returncode=BUSY) from error
+            raise failure(error, BUSY) from error
         except LockUnavailable as error:
-            raise CommandError(str(error), returncode=UNAVAILABLE) from error
+            raise failure(error, UNAVAILABLE) from error
         except LockLost as error:
-            raise CommandError(str(error), returncode=LOST) from error
+            raise failure(error, LOST) from error
         except FileNotFoundError as error:
-            raise CommandError(str(error), returncode=NOT_FOUND) from error
+            raise failure(error, NOT_FOUND) from error
         except OSError as error:
-            raise CommandError(str(error), returncode=NOT_EXECUTABLE) from error
+            raise failure(error, NOT_EXECUTABLE) from error
         sys.exit(code)
 
     def doctor(self, *, as_json: bool, **_: Any) -> None:
@@ -158,8 +160,5 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(document))
 
 
-def rows(found: Iterable[LockStatus]) -> Any:
-    """As REST has them, which alone needs its framework."""
-    from locking.serializers import LockRow
-
-    return LockRow(found, many=True).data
+def failure(error: Exception, code: int) -> CommandError:
+    return CommandError(printable(str(error)), returncode=code)
