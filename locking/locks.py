@@ -35,12 +35,11 @@ from .durations import Duration
 from .errors import LockBusy, LockDeadlock, LockInvalid
 from .leases import Lease
 from .ledger import ledger
+from .options import fence_floor, flag, function
 from .steps import Flow
 from .terms import Terms
 
 LONGEST_META = 1024
-# The store computes fences as doubles, whose integers are exact up to here.
-LARGEST_FENCE = 2**53 - 1
 
 
 def lock(
@@ -83,7 +82,9 @@ def lock(
         agreed = _agreed(*wanted)
     except TypeError:  # what has no hash is no duration either
         agreed = _agreed.__wrapped__(*wanted)
-    return Lock(*agreed, on_lost, _text(meta), _checked(floor))
+    if on_lost is not None:
+        function("on_lost", on_lost)
+    return Lock(*agreed, on_lost, _text(meta), fence_floor(floor))
 
 
 # Most locks are wished for again and again. By type as well, because True is no duration.
@@ -106,14 +107,14 @@ def _agreed(
     terms = Terms(
         lease=durations.lease_seconds(settings.lease if lease is ... else lease),
         wait=durations.wait_seconds(settings.wait if wait is ... else wait),
-        fair=fair,
-        renew=renew,
+        fair=flag("fair", fair),
+        renew=flag("renew", renew),
         max_hold=durations.seconds("max_hold", settings.max_hold if max_hold is ... else max_hold),
-        reentrant=reentrant,
+        reentrant=flag("reentrant", reentrant),
         hold_at_least=durations.seconds("hold_at_least", hold_at_least),
-        cancel_on_lost=cancel_on_lost,
+        cancel_on_lost=flag("cancel_on_lost", cancel_on_lost),
         durability=chosen(durability),
-        in_atomic=in_atomic,
+        in_atomic=flag("in_atomic", in_atomic),
         most_waiting=settings.queue_limit,
         alias=settings.cache,
         quarantine=durations.seconds("quarantine", settings.quarantine) > 0,
@@ -142,12 +143,6 @@ def _vigil(lease: Lease, wait: float | None) -> flows.Vigil | None:
         return None
     ordering.note([other.lock.name for other in held], lease.name)
     return deadlock.Lookout(conf().prefix, clock=clock.now, random=chance.random)
-
-
-def _checked(floor: int) -> int:
-    if type(floor) is not int or not 0 <= floor < LARGEST_FENCE:
-        raise LockInvalid(f"floor must be a fence, an integer from 0 to {LARGEST_FENCE - 1}.")
-    return floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +194,9 @@ class Lock(Enterable[Lease]):
         if self.terms.reentrant and (held := reentry.held(self)):
             return held
         lease = Lease(lock=self, token=self.token or os.urandom(16).hex())
-        attempt = self._attempt(lease.token, wait, actor, guard)
         renewal.watch(lease)
         try:
+            attempt = self._attempt(lease.token, wait, actor, guard)
             grant = yield from flows.acquire(
                 attempt, clock=clock.now, random=chance.random, vigil=_vigil(lease, wait)
             )

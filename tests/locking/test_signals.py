@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from locking import Lease, LockLost, control, lock, signals
+from locking import Lease, LockDeadlock, LockLost, control, lock, rw_lock, signals
 from locking.locks import Lock
 
 
@@ -87,3 +87,17 @@ def test_who_waited_in_line_says_for_how_long(heard):
     waited = {fact["lease"]: fact["waited"] for fact in heard if "waited" in fact}
     assert waited[first] == 0.0
     assert waited[second] > 0.05
+
+
+def test_a_reader_who_would_write_is_told_of_as_a_deadlock():
+    heard = []
+
+    def receive(*, name, cycle, **_):
+        heard.append((name, cycle))
+
+    signals.lock_deadlock.connect(receive)
+    pages = rw_lock("pages")
+    with pages.read, pytest.raises(LockDeadlock):
+        pages.write.acquire()
+    signals.lock_deadlock.disconnect(receive)
+    assert heard == [("pages", ("pages",))]
