@@ -1,21 +1,36 @@
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 from django.db import models
 from django.utils import timezone
 
-from .errors import StaleFence
+from .errors import LockInvalid, StaleFence
 from .names import Kind
 
 if TYPE_CHECKING:
     from .leases import Lease
 
 
+class FencedRows(models.QuerySet[Any]):
+    def update(self, **values: Any) -> int:
+        if "fence" in values:
+            raise LockInvalid("The fence of a row is written by save_fenced().")
+        return super().update(**values)
+
+
 class FencedModel(models.Model):
-    """A row that remembers the highest fence it was written under and refuses lower ones."""
+    """A row that remembers the highest fence it was written under and refuses lower ones.
+
+    ``save()`` writes the fence of a new row alone: whoever read the row before a newer holder wrote
+    it would let older ones in again. ``update()`` and ``bulk_update()`` of ``objects`` refuse it.
+    Managers of your own, ``bulk_create(update_conflicts=True)``, models of migrations and SQL do as
+    they are told: leave ``fence`` out.
+    """
 
     fence = models.BigIntegerField(default=0, editable=False)
+
+    objects = FencedRows.as_manager()
 
     class Meta:
         abstract = True
@@ -32,16 +47,18 @@ class FencedModel(models.Model):
         One UPDATE, so nothing can come between check and write. It sends no save signals. A new
         instance is inserted.
         """
+        fence = _fence(lease)
         if self._state.adding:
-            self.fence = lease.fence
+            self.fence = fence
             self.save(force_insert=True, using=using)
             return
-        rows = type(self)._base_manager.using(using or self._state.db).filter(pk=self.pk)
+        table = models.QuerySet[Any](type(self), using=using or self._state.db)
+        rows = table.filter(pk=self.pk)
         values = self._values(update_fields)
-        if not rows.filter(fence__lte=lease.fence).update(**values, fence=lease.fence):
+        if not rows.filter(fence__lte=fence).update(**values, fence=fence):
             stored = rows.values_list("fence", flat=True).get()
-            raise StaleFence(lease.name, fence=lease.fence, stored=stored)
-        self.fence = lease.fence
+            raise StaleFence(lease.name, fence=fence, stored=stored)
+        self.fence = fence
 
     async def asave_fenced(
         self,
@@ -52,6 +69,19 @@ class FencedModel(models.Model):
     ) -> None:
         await sync_to_async(self.save_fenced)(lease, update_fields=update_fields, using=using)
 
+    def _do_update(
+        self,
+        base_qs: models.QuerySet[Any],
+        using: str | None,
+        pk_val: Any,
+        values: Collection[Any],
+        update_fields: Iterable[str] | None,
+        forced_update: bool,
+    ) -> bool:
+        """What ``save()`` does to each table in which the row is."""
+        values = [value for value in values if value[0].name != "fence"]
+        return super()._do_update(base_qs, using, pk_val, values, update_fields, forced_update)
+
     def _values(self, update_fields: Iterable[str] | None) -> dict[str, Any]:
         concrete = self._meta.concrete_fields
         wanted = concrete if update_fields is None else [*map(self._meta.get_field, update_fields)]
@@ -61,6 +91,14 @@ class FencedModel(models.Model):
             if not (field.primary_key or field.generated or field.name == "fence")
             and field in wanted
         }
+
+
+def _fence(lease: "Lease") -> int:
+    try:
+        return lease.fence
+    except AttributeError:
+        kind = type(lease).__name__
+        raise LockInvalid(f"Wanted: the lease of a lock that is held, not {kind}.") from None
 
 
 class Fence(models.Model):

@@ -21,3 +21,10 @@ class Job(FencedModel):
 
     class Meta:
         app_label = "locking_tests"
+
+
+class Errand(Job):
+    place = models.CharField(max_length=20)
+
+    class Meta:
+        app_label = "locking_tests"

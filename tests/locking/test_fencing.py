@@ -7,13 +7,14 @@ import time
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.contrib.admin import AdminSite, ModelAdmin
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.db import connection, transaction
 
-from locking import LockBusy, LockInAtomic, StaleFence, lock, locked_atomic
+from locking import LockBusy, LockInAtomic, LockInvalid, StaleFence, lock, locked_atomic
 from locking.fencing import claim
 from locking.models import Fence
-from tests.locking.rows import Job, Owner
+from tests.locking.rows import Errand, Job, Owner
 
 HOLDER = "lock:{n}:l"
 
@@ -121,6 +122,101 @@ def test_a_holder_who_lost_a_race_of_clocks_gets_past_the_fence_with_its_floor(j
     with lock("n", floor=caught.value.stored) as lease:
         job.save_fenced(lease)
     assert jobs.get().fence == 2**52 + 1
+
+
+def test_a_row_read_before_lowers_no_fence(jobs):
+    """Nor do all the other ways to save it."""
+    stale, lease = two_leases()
+    jobs.create()
+    page, partly, other, rough = (
+        jobs.get(),
+        jobs.only("fence", "note").get(),
+        jobs.get(),
+        jobs.get(),
+    )
+    rough.pk, rough._state.adding = jobs.get().pk, True
+    jobs.get().save_fenced(lease)
+    for row in (page, partly, rough):
+        row.note = "ordinary"
+        row.save()
+        assert jobs.values_list("fence", "note").get() == (lease.fence, "ordinary")
+    other.state = "half"
+    other.save(update_fields=["fence", "state"])
+    other.save(update_fields=["fence"])
+    asyncio.run(in_a_task(other.asave))
+    page.save(force_update=True)
+    page.save_base(raw=True)
+    jobs.update_or_create(pk=page.pk, defaults={"note": "by key", "fence": 0})
+    with pytest.raises(StaleFence):
+        other.save_fenced(stale)
+    assert jobs.values_list("fence", "note").get() == (lease.fence, "by key")
+
+
+async def in_a_task(act):
+    await act()
+    # The thread behind it has a connection of its own.
+    await sync_to_async(lambda: connection.close())()
+
+
+def test_a_new_row_may_begin_with_a_fence(jobs):
+    jobs.create(fence=5)
+    jobs.get_or_create(note="found", defaults={"fence": 6})
+    jobs.update_or_create(note="made", create_defaults={"note": "made", "fence": 7})
+    Job(pk=100, fence=8).save()
+    Job(fence=9).save(force_insert=True)
+    assert [*jobs.order_by("fence").values_list("fence", flat=True)] == [5, 6, 7, 8, 9]
+
+
+def test_rows_are_given_no_fence_by_hand(jobs):
+    job = jobs.create(fence=5)
+    job.fence, job.note = 0, "new"
+    with pytest.raises(LockInvalid, match="save_fenced"):
+        jobs.update(fence=0, note="new")
+    with pytest.raises(LockInvalid, match="save_fenced"):
+        jobs.bulk_update([job], ["fence", "note"])
+    jobs.filter(pk=job.pk).update(note="some")
+    jobs.bulk_update([job], ["note"])
+    jobs.bulk_create([Job(fence=6)])
+    assert {*jobs.values_list("fence", "note")} == {(5, "new"), (6, "")}
+
+
+def test_what_is_no_lease_is_told_so(jobs):
+    job = jobs.create()
+    for lease in (None, lock("n")):
+        with pytest.raises(LockInvalid, match="lease of a lock that is held, not"):
+            job.save_fenced(lease)
+        with pytest.raises(LockInvalid, match="lease of a lock that is held, not"):
+            Job().save_fenced(lease)
+
+
+def test_a_row_of_two_tables_keeps_its_fence_too(jobs):
+    stale, lease = two_leases()
+    with connection.schema_editor() as editor:
+        editor.create_model(Errand)
+    try:
+        page = Errand.objects.create(place="here")
+        Errand.objects.get().save_fenced(lease)
+        page.place, page.note = "there", "ordinary"
+        page.save()
+        stored = Errand.objects.get()
+        assert (stored.fence, stored.place, stored.note) == (lease.fence, "there", "ordinary")
+        with pytest.raises(StaleFence):
+            page.save_fenced(stale)
+    finally:
+        with connection.schema_editor() as editor:
+            editor.delete_model(Errand)
+
+
+def test_a_form_of_the_admin_changes_a_row_and_not_its_fence(jobs, rf):
+    lease = lock("n").acquire()
+    page = jobs.create()
+    jobs.get().save_fenced(lease)
+    admin = ModelAdmin(Job, AdminSite())
+    typed = {"owner": Owner.objects.create().pk, "state": "done", "note": "by form"}
+    form = admin.get_form(rf.post("/"))(typed, instance=page)
+    assert form.is_valid()
+    admin.save_model(rf.post("/"), form.save(commit=False), form, change=True)
+    assert jobs.values_list("fence", "note").get() == (lease.fence, "by form")
 
 
 def test_work_is_committed_under_the_fence_and_then_the_lock_is_free(transactional_db):
