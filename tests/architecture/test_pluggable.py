@@ -71,6 +71,9 @@ import sys
 sys.modules["rest_framework"] = None
 CACHES = {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": %r}}
 """
+NO_CACHE = """
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+"""
 
 
 def test_operators_see_and_take_locks_without_rest(tmp_path: Path, own_valkey: Valkey) -> None:
@@ -83,6 +86,20 @@ def test_operators_see_and_take_locks_without_rest(tmp_path: Path, own_valkey: V
         result = django(tmp_path, "locks", *verb, "--json")
         assert result.returncode == 0, result.stderr
         assert json.loads(result.stdout)
+
+
+def test_the_settings_of_the_readme_are_to_the_doctors_liking(
+    tmp_path: Path, own_valkey: Valkey
+) -> None:
+    readme = (settings.BASE_DIR / "README.md").read_text()
+    begin = 'INSTALLED_APPS += ["locking"]\n'
+    told = readme[readme.index(begin) + len(begin) :]
+    told = told[: told.index("```")].replace("redis://127.0.0.1:6379/1", own_valkey.url)
+    foreign_project(tmp_path, "locking", extra=NO_CACHE + told)
+    found = json.loads(django(tmp_path, "locks", "doctor", "--json").stdout)
+    levels = {finding["id"]: finding["level"] for finding in found}
+    assert "error" not in levels.values()
+    assert levels["locking.D011"] == "ok"
 
 
 @pytest.mark.parametrize("app", NEEDS)
