@@ -16,6 +16,8 @@ from .errors import LockInvalid
 def check_settings(
     app_configs: Iterable[AppConfig] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
+    if not isinstance(getattr(settings, "LOCKING", {}), dict):
+        return [Error("LOCKING must be a dict.", id="locking.E002")]
     known = {field.name.upper() for field in fields(Settings)}
     unknown = sorted(getattr(settings, "LOCKING", {}).keys() - known)
     if unknown:
@@ -42,12 +44,12 @@ def _check_values(found: Settings) -> Iterable[CheckMessage]:
     if type(found.private) is not tuple or not all(map(_begins_names, found.private)):
         message = "LOCKING['PRIVATE']: must be a tuple of beginnings of names."
         yield Error(message, hint="Such as ('billing:',).", id="locking.E002")
-    for key, number in (
-        ("QUEUE_LIMIT", found.queue_limit),
-        ("HTTP_WAITERS", found.http_waiters),
+    for key, number, least in (
+        ("QUEUE_LIMIT", found.queue_limit, 1),
+        ("HTTP_WAITERS", found.http_waiters, 0),
     ):
-        if type(number) is not int or number < 0:
-            yield Error(f"LOCKING[{key!r}]: must be a number, 0 or more.", id="locking.E002")
+        if type(number) is not int or number < least:
+            yield Error(f"LOCKING[{key!r}]: must be a number, {least} or more.", id="locking.E002")
 
 
 def _begins_names(prefix: str) -> bool:

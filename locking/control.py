@@ -16,9 +16,10 @@ from .conf import conf
 from .drivers import drive
 from .errors import HolderChanged, LockBusy, LockInvalid, LockUnavailable
 from .inspection import Cursor, LockStatus
-from .locks import LARGEST_FENCE, Lock, lock
+from .locks import Lock, lock
 from .models import ForcedRelease, Outcome
 from .names import Kind
+from .options import LARGEST_FENCE
 from .steps import Flow, Run, ask
 
 logger = logging.getLogger(__name__)

@@ -47,11 +47,17 @@ def _checked(function: Callable[..., Any], template: str) -> inspect.Signature:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise LockInvalid("A generator would run after its lock is released.")
     signature = inspect.signature(function)
-    fields = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
-    for name in fields:
+    for name in _fields(template):
         if name.split(".")[0].split("[")[0] not in signature.parameters:
             raise LockInvalid(f"{function.__qualname__} has no argument {name!r} to name a lock.")
     return signature
+
+
+def _fields(template: str) -> list[str]:
+    try:
+        return [name for _, name, _, _ in Formatter().parse(template) if name is not None]
+    except (TypeError, ValueError) as error:
+        raise LockInvalid(f"{template!r} is no template: {error}.") from None
 
 
 def _sync(

@@ -7,19 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from . import chance, clock, holders, names, votes
+from . import chance, clock, holders, names, options, votes
 from .ballots import aperform, perform
 from .blocks import Enterable
 from .conf import conf
 from .durations import Duration, lease_seconds, wait_seconds
-from .errors import LockError, LockExpired, LockInvalid, LockLost, LockUnavailable
+from .errors import LockError, LockExpired, LockLost, LockUnavailable
 from .owners import Owner, current
 from .votes import Flow, Hold, Wish
 
 logger = logging.getLogger(__name__)
-
-# With fewer servers there is no majority that outlives the loss of one.
-FEWEST = 3
 
 
 def quorum_lock(
@@ -43,17 +40,16 @@ def quorum_lock(
     where the work is written, keeps out a holder that was paused beyond its lease.
     """
     name = names.of(name)
-    if len(set(caches)) < max(len(caches), FEWEST):
-        raise LockInvalid(f"caches must be {FEWEST} or more different aliases.")
+    caches = options.quorum(caches)
     wish = Wish(
         name=name,
         keys=names.keys(conf().prefix, name),
         servers=len(caches),
         lease=lease_seconds(lease),
         wait=wait_seconds(wait),
-        floor=floor,
+        floor=options.fence_floor(floor),
     )
-    return QuorumLock(wish=wish, caches=tuple(caches))
+    return QuorumLock(wish=wish, caches=caches)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

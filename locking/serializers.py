@@ -5,9 +5,9 @@ from rest_framework import serializers
 
 from .control import LONGEST_PAGE, LONGEST_REASON
 from .inspection import Mode, Phase
-from .locks import LARGEST_FENCE
 from .models import ForcedRelease
 from .names import LONGEST, Kind
+from .options import LARGEST_FENCE
 from .remote import LONGEST_LEASE, LONGEST_WAIT, SHORTEST_LEASE
 
 

@@ -11,7 +11,7 @@ fit are granted together.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from django.db.models import Model
 
@@ -19,10 +19,13 @@ from . import holding, names
 from .attempts import Attempt, Guard
 from .conf import conf
 from .durations import Duration
-from .errors import LockDeadlock, LockInvalid
+from .errors import LockBusy, LockDeadlock, LockInvalid
 from .leases import Lease
 from .locks import Lock, lock
 from .names import Kind
+from .steps import Flow
+
+L = TypeVar("L", bound=Lock)
 
 # More than may ever hold at once.
 ALL = 2**31
@@ -53,10 +56,11 @@ def rw_lock(name: str | Model, **options: Unpack[Options]) -> "RWLock":
     LockDeadlock at once. Between the two somebody else may write.
     """
     whole, keys = _whole("rw_lock", name, Kind.RW, options)
-    return RWLock(name=whole.name, read=_side(whole, keys, READ), write=_side(whole, keys, WRITE))
+    read, write = (_part(Side, whole, keys, share) for share in (READ, WRITE))
+    return RWLock(name=whole.name, read=read, write=write)
 
 
-def semaphore(name: str | Model, permits: int, **options: Unpack[Options]) -> Lock:
+def semaphore(name: str | Model, permits: int, **options: Unpack[Options]) -> "Permit":
     """Up to ``permits`` may hold it at once. ``options`` are those of ``lock()``.
 
     A permit is a lease, so those of dead holders come back. The store keeps no number of permits:
@@ -64,7 +68,19 @@ def semaphore(name: str | Model, permits: int, **options: Unpack[Options]) -> Lo
     Lowering it takes no permit back.
     """
     whole, keys = _whole("semaphore", name, Kind.SEMAPHORE, options)
-    return replace(whole, keys=keys, share=(1, _checked(permits)))
+    return _part(Permit, whole, keys, (1, _checked(permits)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Permit(Lock):
+    """One of those of a semaphore."""
+
+    def _taking(self, wait: float | None, actor: str, guard: Guard | None) -> Flow[Lease]:
+        try:
+            return (yield from Lock._taking(self, wait, actor, guard))
+        except LockBusy as error:
+            error.message = "All permits of “{name}” are taken."
+            raise
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,9 +121,9 @@ def _whole(
     return whole, names.share_keys(conf().prefix, kind, whole.name)
 
 
-def _side(whole: Lock, keys: tuple[str, ...], share: tuple[int, int]) -> Side:
+def _part(part: type[L], whole: Lock, keys: tuple[str, ...], share: tuple[int, int]) -> L:
     wanted = {field.name: getattr(whole, field.name) for field in fields(whole) if field.init}
-    return Side(**wanted | {"keys": keys, "share": share})
+    return part(**wanted | {"keys": keys, "share": share})
 
 
 def _checked(permits: int) -> int:

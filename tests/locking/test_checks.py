@@ -15,6 +15,7 @@ def found(locking):
 def test_the_projects_settings_are_right():
     assert found({"CACHE": "locks"}) == []
     assert found({"CACHE": "locks", "PREFIX": "p", "LEASE": 5, "WAIT": None}) == []
+    assert found({"CACHE": "locks", "QUEUE_LIMIT": 1, "HTTP_WAITERS": 0}) == []
     assert found({"CACHE": "locks", "PRIVATE": ("generation:", "caf\u00e9")}) == []
 
 
@@ -40,8 +41,19 @@ def test_the_projects_settings_are_right():
         ({"PREFIX": 7}, [("locking.E002", "LOCKING['PREFIX']: must be text without braces.")]),
         *(
             ({key: wrong}, [("locking.E002", f"LOCKING['{key}']: must be a number, 0 or more.")])
-            for key in ("QUEUE_LIMIT", "HTTP_WAITERS")
+            for key in ("HTTP_WAITERS",)
             for wrong in (-1, "8", True, None)
+        ),
+        *(
+            (
+                {"QUEUE_LIMIT": wrong},
+                [("locking.E002", "LOCKING['QUEUE_LIMIT']: must be a number, 1 or more.")],
+            )
+            for wrong in (0, -1, "8", True, None)
+        ),
+        *(
+            (wrong, [("locking.E002", "LOCKING must be a dict.")])
+            for wrong in ([], None, "locks", 5)
         ),
         *(
             (

@@ -183,6 +183,13 @@ def test_a_floor_lifts_the_fence():
         ({"floor": 2**53}, "floor must be"),
         ({"floor": "7"}, "floor must be"),
         ({"floor": 1.5}, "floor must be"),
+        *(
+            ({flag: wrong}, f"{flag} must be True or False, not {type(wrong).__name__}")
+            for flag in ("fair", "renew", "reentrant", "cancel_on_lost", "in_atomic")
+            for wrong in ("no", None, 1, [])
+        ),
+        ({"on_lost": 1}, "on_lost must be callable, not int"),
+        ({"on_lost": "x"}, "on_lost must be callable, not str"),
     ],
     ids=repr,
 )

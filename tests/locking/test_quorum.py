@@ -278,5 +278,52 @@ def test_a_plain_lock_by_the_same_name_counts_as_held(servers: list[Valkey]):
 
 @pytest.mark.parametrize("aliases", [["q0", "q1"], ["q0", "q1", "q1"], ["q0"] * 3])
 def test_too_few_servers_are_refused(aliases):
-    with pytest.raises(LockInvalid):
+    with pytest.raises(LockInvalid, match="caches must be 3 or more different aliases"):
         quorum_lock("n", caches=aliases)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"floor": "x"}, "floor must be a fence"),
+        ({"floor": -1}, "floor must be a fence"),
+        ({"caches": "locks"}, "caches must be a list of aliases, not str"),
+        ({"caches": ["q0", "q1", "q7"]}, "caches: there is no cache 'q7'"),
+        ({"lease": "x"}, "lease must be seconds"),
+    ],
+    ids=repr,
+)
+def test_what_cannot_be_is_refused_before_anything_is_sent(servers, options, reason):
+    with pytest.raises(LockInvalid, match=reason):
+        quorum_lock("n", **{"caches": ALIASES, **options})
+
+
+def test_two_names_of_one_server_are_not_two_servers():
+    def store(location: str) -> dict[str, str]:
+        return {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": location}
+
+    made = {
+        "a": store("redis://localhost:6379/1"),
+        "b": store("redis://localhost/2"),
+        "c": store("unix:///run/valkey.sock?db=1"),
+        "d": store("redis://:password@localhost/1"),
+        "e": store("unix:///run/valkey.sock?db=1&socket_timeout=1"),
+    }
+    with override_settings(CACHES=made | {"default": made["a"]}):
+        quorum_lock("n", caches=["a", "b", "c"])
+        with pytest.raises(LockInvalid, match="caches: 'a' and 'd' are the same server"):
+            quorum_lock("n", caches=["a", "b", "d"])
+        with pytest.raises(LockInvalid, match="caches: 'c' and 'e' are the same server"):
+            quorum_lock("n", caches=["c", "b", "e"])
+
+
+def test_one_service_of_one_group_of_sentinels_is_one_server():
+    groups = {"a": "h:1,h:2", "b": "h:3,h:4", "c": "h:5", "d": "h:2,h:1"}
+    made = {
+        alias: caches(f"redis+sentinel://{group}/main/0")["locks"]
+        for alias, group in groups.items()
+    }
+    with override_settings(CACHES=made | {"default": made["a"]}):
+        quorum_lock("n", caches=["a", "b", "c"])
+        with pytest.raises(LockInvalid, match="'a' and 'd' are the same server"):
+            quorum_lock("n", caches=["a", "b", "d"])

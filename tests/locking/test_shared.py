@@ -1,6 +1,7 @@
 """Read/write locks and semaphores as their users see them."""
 
 import asyncio
+import pickle
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -111,6 +112,19 @@ def test_tasks_share_and_exclude_as_threads_do(elsewhere):
 def test_the_three_kinds_are_three_things():
     with lock("n"), rw_lock("n").write, semaphore("n", 1):
         assert semaphore("n", 1).try_acquire() is None
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_a_full_semaphore_is_said_to_be_full(colour):
+    held = [semaphore("n", 2).acquire() for _ in range(2)]
+    wanted = semaphore("n", 2, wait=0)
+    with pytest.raises(LockBusy) as caught:
+        wanted.acquire() if colour == "sync" else asyncio.run(wanted.aacquire())
+    assert str(caught.value) == "All permits of “n” are taken."
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    assert caught.value.retry_after > 20
+    for lease in held:
+        lease.release()
 
 
 def test_a_semaphore_has_so_many_permits():
