@@ -4,6 +4,8 @@ import re
 from functools import lru_cache
 from string import Formatter
 
+from django.apps import apps
+
 # What is taken over HTTP is named by strangers, as they like: it is all of one kind.
 HTTP = "http"
 _SEGMENT = re.compile(r"[^:/ ]+")
@@ -30,13 +32,26 @@ def know(template: str) -> None:
 def pattern(name: str) -> str:
     """A known template, with ``*`` for its fields; of several that fit, the one that tells most.
 
+    The name of a row, as ``names.of`` writes it, is one whose field is the key.
+
     Of other names, every part that is not plainly a word becomes ``*``.
 
     >>> pattern("invoice:7/line:a1b2")
     'invoice:*/line:*'
     """
     fitting = [label for label, form in list(_templates.items()) if form.fullmatch(name)]
+    model, colon, _ = name.partition(":")
+    if colon and _is_model(model):
+        fitting.append(f"{model}:*")
     return max(fitting, key=len) if fitting else _SEGMENT.sub(_generalised, name)
+
+
+def _is_model(label: str) -> bool:
+    try:
+        apps.get_model(label)
+    except (LookupError, ValueError):
+        return False
+    return True
 
 
 def _generalised(segment: re.Match[str]) -> str:

@@ -61,3 +61,19 @@ def test_a_template_that_comes_late_counts_from_then_on():
     assert pattern("late:ada") == "late:ada"
     locked("late:{user}")(lambda user: None)
     assert pattern("late:ada") == "late:*"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("auth.user:ada", "auth.user:*"),
+        ("auth.user:two words: or three", "auth.user:*"),
+        ("auth.user:ada:mail", "auth.user:*:mail"),
+        ("auth.user", "auth.user"),
+        ("auth.cat:ada", "auth.cat:ada"),
+        ("shop.user:ada", "shop.user:ada"),
+    ],
+)
+def test_the_key_of_a_row_is_no_word(name, expected):
+    locked("auth.user:{user}:mail")(lambda user: None)
+    assert pattern(name) == expected
