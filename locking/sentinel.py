@@ -31,10 +31,6 @@ class Sentinels:
         kwargs = [client.connection_pool.connection_kwargs for client in clients]
         return cls(source.service_name, [_how_to_reach(each) for each in kwargs])
 
-    @property
-    def place(self) -> tuple[object, ...]:
-        return self.service, frozenset((each["host"], each["port"]) for each in self.watchers)
-
     def primary(self, timeout: float) -> dict[str, Any]:
         """Host and port. Raises MasterNotFoundError."""
         until = clock.now() + timeout

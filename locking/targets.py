@@ -69,8 +69,9 @@ class Target:
     def place(self) -> tuple[object, ...]:
         """Equal for those who mean the same server and database by the same address."""
         usual = {"path": None, "host": "localhost", "port": 6379, "db": 0}
-        watched = self.sentinels.place if self.sentinels else None
-        return watched, self.seeds, *(self.kwargs.get(name, usual[name]) for name in usual)
+        # Of one name there is one service in a process: django-redis keeps its pools by it.
+        service = self.sentinels.service if self.sentinels else None
+        return service, self.seeds, *(self.kwargs.get(name, usual[name]) for name in usual)
 
     def at(self, host: str, port: int) -> "Target":
         """Another node of the same cluster."""
