@@ -15,6 +15,7 @@ from . import inspection, names, patterns, scripts, signals
 from .conf import conf
 from .drivers import drive
 from .errors import HolderChanged, LockBusy, LockInvalid, LockUnavailable
+from .holders import Holder
 from .inspection import Cursor, LockStatus
 from .locks import Lock, lock
 from .models import ForcedRelease, Outcome
@@ -152,11 +153,15 @@ def force_release(
     _check(fence, reason)
     keys = _keys(name, kind)
     (found,) = inspection.look([keys[0]], most=1, fence=fence)
-    record = _record(found, fence=fence, actor=actor, reason=reason)
+    holder = next((hold.holder for hold in found.holds if hold.holder.fence == fence), None)
+    record = _record(found, holder, fence=fence, actor=actor, reason=reason)
     with _outcome(record):
         if not drive(_force(keys, fence), conf().cache):
             raise HolderChanged(name, fence=fence)
-    signals.tell(signals.lock_forced, Lock, name=name, fence=fence, actor=actor, reason=reason)
+    meta = holder.meta if holder else {}
+    signals.tell(
+        signals.lock_forced, Lock, name=name, fence=fence, actor=actor, reason=reason, meta=meta
+    )
     return record
 
 
@@ -167,7 +172,9 @@ def _check(fence: int, reason: str) -> None:
         raise LockInvalid(f"A reason must be given, in 1 to {LONGEST_REASON} characters.")
 
 
-def _record(found: LockStatus, *, fence: int, actor: str, reason: str) -> ForcedRelease:
+def _record(
+    found: LockStatus, holder: Holder | None, *, fence: int, actor: str, reason: str
+) -> ForcedRelease:
     record = ForcedRelease(
         # PostgreSQL keeps no NUL in a text.
         name=found.name.replace("\0", "\N{SYMBOL FOR NULL}"),
@@ -176,7 +183,7 @@ def _record(found: LockStatus, *, fence: int, actor: str, reason: str) -> Forced
         actor=actor[:254],
         reason=reason,
     )
-    for holder in (hold.holder for hold in found.holds if hold.holder.fence == fence):
+    if holder:
         record.holder = f"{holder.host}:{holder.pid}:{holder.thread}"
         record.meta = json.dumps(dict(holder.meta))
     with transaction.atomic(using=router.db_for_write(ForcedRelease), durable=True):

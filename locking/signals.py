@@ -14,7 +14,7 @@ lock_acquired = Signal(use_caching=True)
 lock_released = Signal(use_caching=True)
 # lease
 lock_lost = Signal(use_caching=True)
-# name, fence, actor: who did it, reason
+# name, fence, actor: who did it, reason, meta: of the holder, with "via" if it came over HTTP
 lock_forced = Signal(use_caching=True)
 # name: of the lock the victim gave up, cycle: names of the locks in it
 lock_deadlock = Signal(use_caching=True)

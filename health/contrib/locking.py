@@ -6,7 +6,7 @@ A label is the pattern of a lock's name, never the name: names are as many as th
 from bisect import bisect_left
 from collections import Counter as Counts
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -20,7 +20,7 @@ from health.verdict import CheckResult, Status
 from locking import control, signals
 from locking.control import PatternOverview
 from locking.ledger import Entry, ledger
-from locking.patterns import pattern
+from locking.patterns import HTTP, pattern
 
 # Patterns that get a series each; whatever comes later is counted as one.
 MOST_PATTERNS, OTHER = 50, "other"
@@ -149,11 +149,11 @@ def _book(entries: list[Entry]) -> None:
 
 
 def _lost(*, lease: Any, **_: Any) -> None:
-    LOST.labels(label(lease.name)).inc()
+    LOST.labels(label(lease.lock.label or lease.name)).inc()
 
 
-def _forced(*, name: str, **_: Any) -> None:
-    FORCED.labels(label(name)).inc()
+def _forced(*, name: str, meta: Mapping[str, Any], **_: Any) -> None:
+    FORCED.labels(label(HTTP if meta.get("via") == HTTP else name)).inc()
 
 
 def _deadlocked(*, name: str, **_: Any) -> None:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -12,10 +13,11 @@ from prometheus_client import REGISTRY
 from health.checker import Checker
 from health.contrib import locking
 from health.contrib.locking import MOST_PATTERNS, OTHER, Locks, folded, label
-from locking import control, lock, signals
+from locking import control, lock, remote, signals
 from locking.control import PatternOverview
 from locking.ledger import ledger
 from locking.locks import Lock
+from locking.patterns import HTTP
 from tests.product import until
 
 from .conftest import call
@@ -63,13 +65,13 @@ def tell(signal: Any, **facts: Any) -> None:
 
 
 def test_events_are_counted_by_pattern(connected: None, fresh_labels: None, word: str) -> None:
-    lease = SimpleNamespace(name=f"{word}:7")
+    lease = SimpleNamespace(name=f"{word}:7", lock=SimpleNamespace(label=""))
     kind = f"{word}:*"
     ledger.granted(lease.name, 0.0)
     ledger.granted(lease.name, 0.2)
     ledger.released(lease.name, 2.0)
     tell(signals.lock_lost, lease=lease)
-    tell(signals.lock_forced, name=f"{word}:8", fence=1, actor="ada", reason="it hangs")
+    tell(signals.lock_forced, name=f"{word}:8", fence=1, actor="ada", reason="", meta={})
     tell(signals.lock_deadlock, name=f"{word}:9", cycle=("a", "b"))
     ledger.post()
     assert count("locking_acquisitions_total", kind) == 2
@@ -96,6 +98,18 @@ def test_a_forced_release_is_counted(
     lease = lock(f"{word}:1").acquire()
     control.force_release(lease.name, fence=lease.fence, actor="ada", reason="it hangs")
     assert count("locking_forced_total", f"{word}:*") == 1
+
+
+def test_what_was_taken_over_http_is_of_one_kind_however_it_ends(
+    connected: None, fresh_labels: None, db: None, word: str
+) -> None:
+    forced, lost = count("locking_forced_total", HTTP), count("locking_lost_total", HTTP)
+    remote_lease = remote.acquire(word, lease=30, wait=0, meta=None)
+    control.force_release(word, fence=remote_lease.fence, actor="ada", reason="it hangs")
+    tell(signals.lock_lost, lease=replace(lock(word), label=HTTP).acquire())
+    assert count("locking_forced_total", HTTP) == forced + 1
+    assert count("locking_lost_total", HTTP) == lost + 1
+    assert count("locking_forced_total", word) == count("locking_lost_total", word) == 0
 
 
 def test_labels_are_few_however_many_names_there_are(fresh_labels: None) -> None:

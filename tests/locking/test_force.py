@@ -224,13 +224,13 @@ def test_observers_hear_of_it(db):
     heard = []
 
     def receive(**facts):
-        heard.append({key: facts[key] for key in ("name", "fence", "actor", "reason")})
+        heard.append({key: facts[key] for key in ("name", "fence", "actor", "reason", "meta")})
 
     signals.lock_forced.connect(receive)
-    lease = lock("render").acquire()
+    lease = lock("render", meta={"job": 7}).acquire()
     control.force_release("render", fence=lease.fence, **WHO)
     signals.lock_forced.disconnect(receive)
-    assert heard == [{"name": "render", "fence": lease.fence, **WHO}]
+    assert heard == [{"name": "render", "fence": lease.fence, **WHO, "meta": {"job": 7}}]
 
 
 def test_a_lost_reply_is_asked_for_again(db, proxy: Proxy):
