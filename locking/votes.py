@@ -113,7 +113,8 @@ def _asking(wish: Wish, token: str, actor: str, now: float) -> Run:
 def _why_not(wish: Wish, replies: list[Any]) -> LockBusy | LockUnavailable:
     refusals = [reply for reply in replies if isinstance(reply, list)]
     if len(refusals) + sum(map(granted, replies)) < wish.majority:
-        return LockUnavailable(wish.name)
+        said = (reply.refusal for reply in replies if isinstance(reply, LockUnavailable))
+        return LockUnavailable(wish.name, refusal=next(filter(None, said), ""))
     ends = [reply[1] / 1000 for reply in refusals if reply[0] == 0]
     return LockBusy(wish.name, retry_after=max([0.0, *ends]))
 

@@ -96,6 +96,18 @@ def test_it_outlives_two_servers_of_five_and_not_three(servers: list[Valkey], co
     assert held_on([servers[3], servers[4]]) == 0
 
 
+@both
+def test_why_most_servers_refuse_is_told(servers: list[Valkey], colour):
+    for server in servers[:3]:
+        server.ask("CONFIG", "SET", "maxmemory", "1")
+    try:
+        with pytest.raises(LockUnavailable, match=r"it is full \(OOM\)"):
+            acquire(colour, wait=0)
+    finally:
+        for server in servers[:3]:
+            server.ask("CONFIG", "SET", "maxmemory", "0")
+
+
 def test_fences_rise_over_majorities_that_share_but_one_server(servers: list[Valkey]):
     """Whose clocks differ: the one that both ask is the slowest."""
     for ahead, server in enumerate((servers[0], servers[1]), 1):
