@@ -1,15 +1,18 @@
-"""A program that runs while this process holds a lock, and no longer."""
+"""A program that runs while this process holds a lock, and no longer.
+
+What leaves the program's process group, as a daemon does, is reached by no signal and may go on.
+"""
 
 import ctypes
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from types import FrameType
 
+from . import watcher
 from .errors import LockLost
 from .leases import Lease
 from .locks import Lock
@@ -42,8 +45,8 @@ class Program:
         """
         before = {number: signal.signal(number, self._heard) for number in FORWARDED}
         try:
-            with wanted.acquire() as lease:
-                return self._watch(self._start(lease), lease)
+            with wanted.acquire() as lease, _watched() as pipe:
+                return self._watch(self._start(lease, pipe), lease)
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -59,7 +62,7 @@ class Program:
             _send(self._process, self._pending)
             self._pending = None
 
-    def _start(self, lease: Lease) -> subprocess.Popen[bytes]:
+    def _start(self, lease: Lease, pipe: int) -> subprocess.Popen[bytes]:
         self._begun = True
         self._process = subprocess.Popen(  # noqa: S603 - to run it is what was asked for
             self.command,
@@ -67,7 +70,7 @@ class Program:
             # In the background of a terminal, reading from it would stop the program for ever.
             stdin=subprocess.DEVNULL if sys.stdin is None or sys.stdin.isatty() else None,
             process_group=0,
-            preexec_fn=_dying_with_parent(),
+            preexec_fn=_dying_with_parent(pipe),
         )
         self._forward()
         return self._process
@@ -101,8 +104,40 @@ def _environment(environ: Mapping[str, str], lease: Lease) -> dict[str, str]:
     return {**environ, "LOCK_NAME": lease.name, "LOCK_FENCE": str(lease.fence)}
 
 
-def _dying_with_parent() -> Callable[[], object] | None:
+@contextmanager
+def _watched() -> Iterator[int]:
+    """A pipe, and a process that kills the group named on it if this one is killed."""
+    theirs, ours = os.pipe()
+    process = subprocess.Popen(  # noqa: S603 - our own
+        [sys.executable, "-I", "-S", watcher.__file__],
+        stdin=theirs,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # Out of the way of what ends this process.
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        yield ours
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def told(name: str) -> str:
+    """Names of programs and users are bytes, and not always text."""
+    return name.encode(errors="backslashreplace").decode()[:200]
+
+
+def _dying_with_parent(pipe: int) -> Callable[[], None]:
     """A parent that is killed renews no more, so its program must not go on either."""
-    if sys.platform != "linux":
-        return None
-    return partial(ctypes.CDLL(None).prctl, PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+
+    def before() -> None:
+        # Told before the program begins, so that there is no moment at which nobody knows.
+        os.write(pipe, b"%d\n" % os.getpid())
+        if prctl:  # should the watcher be killed as well
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    return before

@@ -281,6 +281,20 @@ def test_a_program_is_told_from_its_wrapper(start: Start):
     assert out == "words --lease --json\n"
 
 
+def test_a_program_whose_name_is_no_unicode_is_run_and_listed(
+    start: Start, tmp_path: Path, operator_api
+):
+    program = os.fsdecode(os.fsencode(tmp_path) + b"/job-\xe9.sh")
+    Path(program).write_text("#!/bin/sh\nread word; exit 3")
+    Path(program).chmod(0o700)
+    process = start("nightly", "--", program, stdin=-1)
+    until(lambda: held("nightly") or process.poll() is not None)
+    (row,) = operator_api.get("/api/v1/locks").json()["results"]
+    assert row["holder"]["meta"]["program"] == str(tmp_path / r"job-\udce9.sh")
+    process.communicate("go", timeout=10)
+    assert process.returncode == 3
+
+
 def test_a_busy_lock_is_75():
     with lock("nightly"):
         assert "held by another" in fails(75, "run", "nightly", "--wait", "0", "--", "true")
@@ -333,10 +347,15 @@ def test_a_signal_ends_the_wait_for_the_lock(start: Start):
 
 
 @pytest.mark.race
-def test_a_program_does_not_outlive_who_renews_its_lease(start: Start, tmp_path: Path):
+@pytest.mark.parametrize("inner", ["{}", "({}) & wait"], ids=["itself", "its child"])
+@pytest.mark.parametrize("outer", [[], ["timeout", "60"]], ids=["alone", "under timeout"])
+def test_a_program_does_not_outlive_who_renews_its_lease(
+    start: Start, tmp_path: Path, inner: str, outer: list[str]
+):
+    """Nor does what it started."""
     beat = tmp_path / "beat"
-    script = f"for i in $(seq 300); do touch {beat}; sleep 0.05; done"
-    process = start("nightly", "--", "sh", "-c", script)
+    script = inner.format(f"for i in $(seq 300); do touch {beat}; sleep 0.05; done")
+    process = start("nightly", "--", *outer, "sh", "-c", script)
     until(beat.exists)
     os.kill(process.pid, signal.SIGKILL)
     process.wait(10)

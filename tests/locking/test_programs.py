@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -115,10 +116,10 @@ def test_a_signal_ends_the_wait_for_the_lock(soon: Soon) -> None:
 
 def test_a_signal_that_comes_while_the_program_starts_is_not_lost() -> None:
     class Hasty(Program):
-        def _start(self, lease):  # type: ignore[no-untyped-def]
+        def _start(self, *args):  # type: ignore[no-untyped-def]
             self._begun = True
             os.kill(os.getpid(), signal.SIGTERM)
-            return super()._start(lease)
+            return super()._start(*args)
 
     assert Hasty(["sleep", "30"]).run(wanted()) == 128 + signal.SIGTERM
 
@@ -161,3 +162,24 @@ def test_a_program_ends_with_its_lease(
     beat.unlink(missing_ok=True)
     time.sleep(0.2)
     assert not beat.exists()
+
+
+def test_what_a_program_leaves_behind_goes_on_when_it_has_ended_by_itself(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    script = f"(exec >&- 2>&-; sleep 0.2; touch {mark}) & exit 4"
+    assert shell(script).run(wanted()) == 4
+    until(mark.exists)
+
+
+def test_nobody_is_left_to_watch(tmp_path: Path) -> None:
+    before = children()
+    shell("true").run(wanted())
+    with pytest.raises(FileNotFoundError):
+        Program(["/no/such"]).run(wanted())
+    assert children() == before
+
+
+def children() -> list[str]:
+    return subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(os.getpid())], check=True, capture_output=True, text=True
+    ).stdout.split()[:-1]

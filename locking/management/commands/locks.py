@@ -27,7 +27,7 @@ from locking.errors import (
 )
 from locking.locks import lock
 from locking.names import Kind
-from locking.programs import Program
+from locking.programs import Program, told
 from locking.tables import printable
 
 UNAVAILABLE, LOST, BUSY, NOT_EXECUTABLE, NOT_FOUND = 69, 70, 75, 126, 127
@@ -35,6 +35,9 @@ KINDS = [kind.value for kind in Kind]
 EPILOG = f"""run passes on the program's exit code (128 + n when signal n ended it), or exits with
 {BUSY} if the lock is busy, {UNAVAILABLE} if the lock store does not answer, {LOST} if the lock was
 lost and the program ended for it, {NOT_FOUND} or {NOT_EXECUTABLE} if the program cannot be run."""
+
+RUN = f"""{EPILOG} If the lock is lost or this command is killed, the program and its whole process
+group end too; what has left the group, as daemons do, goes on."""
 
 
 def duration(text: str) -> float:
@@ -64,7 +67,7 @@ class Command(BaseCommand):
         release.add_argument("--fence", type=int, required=True, help="of the holder meant")
         release.add_argument("--reason", required=True, help="kept on record")
         release.add_argument("--yes", action="store_true", help="Do not ask.")
-        run = verbs.add_parser("run", help="Run a program while holding a lock.", epilog=EPILOG)
+        run = verbs.add_parser("run", help="Run a program while holding a lock.", epilog=RUN)
         run.add_argument("name", metavar="NAME")
         run.add_argument("--lease", type=duration, default=..., help="such as 30s or 10m")
         run.add_argument("--wait", type=duration, default=..., help="such as 10s; 0 asks once")
@@ -122,7 +125,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{printable(name)} was taken from the holder under fence {fence}")
 
     def run(self, *, name: str, lease: Any, wait: Any, program: list[str], **_: Any) -> None:
-        meta = {"program": program[0][:200], "user": getpass.getuser()}
+        meta = {"program": told(program[0]), "user": told(getpass.getuser())}
         wanted = lock(name, lease=lease, wait=wait, meta=meta)
         try:
             code = Program(program).run(wanted)
