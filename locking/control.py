@@ -176,8 +176,7 @@ def _record(
     found: LockStatus, holder: Holder | None, *, fence: int, actor: str, reason: str
 ) -> ForcedRelease:
     record = ForcedRelease(
-        # PostgreSQL keeps no NUL in a text.
-        name=found.name.replace("\0", "\N{SYMBOL FOR NULL}"),
+        name=found.name,
         kind=found.kind,
         fence=fence,
         actor=actor[:254],

@@ -44,8 +44,9 @@ class FencedModel(models.Model):
     ) -> None:
         """Write as the holder of ``lease``; raises StaleFence if a newer holder has written.
 
-        One UPDATE, so nothing can come between check and write. It sends no save signals. A new
-        instance is inserted.
+        One UPDATE, so nothing can come between check and write, unless the model inherits from one
+        with a table: then use ``locked_atomic()``. It sends no save signals. A new instance is
+        inserted.
         """
         fence = _fence(lease)
         if self._state.adding:
