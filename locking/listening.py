@@ -61,9 +61,13 @@ class Listener:
                 )
                 self._thread.start()
 
-    def add(self, token: str, channel: str, place: Place) -> None:
-        """Have it woken, from the thread that reads, whenever asking anew may pay."""
+    def add(self, token: str, channel: str, place: Place) -> bool:
+        """Have it woken, from the thread that reads, whenever asking anew may pay.
+
+        Whether the channel is heard.
+        """
         self._places[token] = place
+        return self.up
 
     def remove(self, token: str) -> None:
         self._places.pop(token, None)

@@ -6,6 +6,7 @@ connection and one thread for each node. What moves, or dies, is followed to the
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
@@ -36,7 +37,10 @@ class Place(Protocol):
 
 
 class Shards:
-    """Who waits on which channel, and where that is listened to."""
+    """Who waits on which channel, and where that is listened to.
+
+    Under the mutex somebody waits on each channel of a shard; and what is up is listened to.
+    """
 
     def __init__(self, nodes: Nodes[Pool], told: Told) -> None:
         self._line = ClusterLine(nodes)
@@ -44,7 +48,7 @@ class Shards:
         self._seats: dict[str, tuple[str, Place]] = {}
         self._shards: dict[Node, Shard] = {}
         self._up: set[str] = set()
-        self._mutex = threading.Lock()
+        self.mutex = threading.Lock()
         self._closed = threading.Event()
 
     def hears(self, channel: str) -> bool:
@@ -53,8 +57,11 @@ class Shards:
     def news(self, channel: str) -> News:
         return News.PUSHED if channel in self._up else News.POLLED
 
-    def add(self, token: str, channel: str, place: Place) -> None:
-        self._seats[token] = channel, place
+    def add(self, token: str, channel: str, place: Place) -> bool:
+        """Whether the channel is heard."""
+        with self.mutex:
+            self._seats[token] = channel, place
+            return channel in self._up
 
     def read(self, place: object, seconds: float) -> bool:
         """No waiting thread does: what it waits for may be told by another node by then."""
@@ -78,26 +85,27 @@ class Shards:
             threading.Thread(target=self.follow, args=({channel},), daemon=True).start()
 
     def _place(self, channel: str, node: Node | None) -> bool:
-        if node is None:
-            return False
-        with self._mutex:
-            if node not in self._shards:
-                self._shards[node] = Shard(lambda: self._line.dial(node), self)
-        self._shards[node].want(channel)
-        return True
+        """Whether it is listened to there, or need not be."""
+        with self.mutex:
+            if node and self._wanted(channel):
+                if node not in self._shards:
+                    self._shards[node] = Shard(lambda: self._line.dial(node), self)
+                self._shards[node].want(channel)
+            return node is not None
 
     def remove(self, token: str) -> None:
-        seat = self._seats.pop(token, None)
-        if seat and not self._wanted(seat[0]):
-            self._up.discard(seat[0])
-            for shard in list(self._shards.values()):
-                shard.leave(seat[0])
+        with self.mutex:
+            seat = self._seats.pop(token, None)
+            if seat and not self._wanted(seat[0]):
+                self._up.discard(seat[0])
+                for shard in self._shards.values():
+                    shard.leave(seat[0])
 
     def _wanted(self, channel: str) -> bool:
         return any(channel == wanted for wanted, _ in list(self._seats.values()))
 
     def turned(self, channel: str, *, up: bool) -> None:
-        """News may have been missed until now, or will be from now on."""
+        """News may have been missed until now, or will be from now on. Under the mutex."""
         (self._up.add if up else self._up.discard)(channel)
         for wanted, place in list(self._seats.values()):
             if wanted == channel:
@@ -126,45 +134,45 @@ class Shards:
 
     def close(self) -> None:
         self._closed.set()
-        for shard in self._shards.values():
+        for shard in list(self._shards.values()):
             shard.close()
 
 
 class Shard:
-    """The channels that are heard from one node."""
+    """The channels that are heard from one node; all that changes them is under the mutex."""
 
     def __init__(self, dial: Callable[[], Any], shards: Shards) -> None:
         self._dial = dial
         self._shards = shards
         self._channels: set[str] = set()
+        self._unanswered: Counter[str] = Counter()
         self._ear: Ear | None = None
         self._thread: threading.Thread | None = None
-        self._mutex = threading.Lock()
 
     def want(self, channel: str) -> None:
-        with self._mutex:
-            self._channels.add(channel)
-            self._say("SSUBSCRIBE", channel)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._listen, name="locking-shard-listener", daemon=True
-                )
-                self._thread.start()
+        self._channels.add(channel)
+        self._say("SSUBSCRIBE", channel)
+        if self._thread is None:
+            thread = threading.Thread(
+                target=self._listen, name="locking-shard-listener", daemon=True
+            )
+            thread.start()
+            self._thread = thread
 
     def leave(self, channel: str) -> None:
-        with self._mutex:
-            if channel in self._channels:
-                self._channels.discard(channel)
-                self._say("SUNSUBSCRIBE", channel)
+        if channel in self._channels:
+            self._channels.discard(channel)
+            self._say("SUNSUBSCRIBE", channel)
 
     def close(self) -> None:
         if self._ear:
             self._ear.interrupt()
 
-    def _say(self, *words: str) -> None:
-        with suppress(OSError):  # the listening thread finds out by itself
-            if self._ear:
-                self._ear.say(*words)
+    def _say(self, word: str, channel: str) -> None:
+        if self._ear:
+            self._unanswered[channel] += 1
+            with suppress(OSError):  # the listening thread finds out by itself
+                self._ear.say(word, channel)
 
     def _listen(self) -> None:
         """Until the connection ends; what was heard there is then to be heard elsewhere."""
@@ -174,20 +182,23 @@ class Shard:
             logger.debug("Nothing is heard from a node: %r", error)
         except Exception:
             logger.exception("The listener of a node ends after an error")
-        finally:
-            with self._mutex:
-                lost, self._channels = self._channels, set()
-                self._ear = self._thread = None
         self._shards.doubt()
-        for channel in lost:
-            self._shards.turned(channel, up=False)
-        self._shards.follow(lost)
+        self._shards.follow(self._lost())
+
+    def _lost(self) -> set[str]:
+        with self._shards.mutex:
+            lost, self._channels = self._channels, set()
+            self._ear = self._thread = None
+            for channel in lost:
+                self._shards.turned(channel, up=False)
+        return lost
 
     def _converse(self) -> None:
         ear = Ear(self._dial())
         try:
-            with self._mutex:
+            with self._shards.mutex:
                 self._ear = ear
+                self._unanswered.clear()
                 for channel in self._channels:
                     self._say("SSUBSCRIBE", channel)
             while True:
@@ -200,10 +211,19 @@ class Shard:
         match message:
             case [b"smessage", _, text]:
                 self._shards.told(text.decode())
-            case [b"ssubscribe", channel, _]:
-                self._shards.turned(channel.decode(), up=True)
-            case [b"sunsubscribe", channel, _] if channel and channel.decode() in self._channels:
-                # The slot has moved.
-                raise ConnectionResetError
+            case [b"ssubscribe" | b"sunsubscribe" as kind, bytes(channel), _]:
+                with self._shards.mutex:
+                    self._answered(channel.decode(), up=kind == b"ssubscribe")
             case hiredis.ReplyError():
                 raise redis.ResponseError(str(message))
+
+    def _answered(self, channel: str, *, up: bool) -> None:
+        """Only the answer to what was said last tells how it is."""
+        self._unanswered[channel] -= 1
+        if self._unanswered[channel] > 0:
+            return
+        del self._unanswered[channel]
+        if channel in self._channels:
+            if not up:  # the slot has moved
+                raise ConnectionResetError
+            self._shards.turned(channel, up=True)

@@ -27,14 +27,13 @@ class Seat:
     def take(self, step: Listen) -> bool:
         """Whether somebody has to begin to listen first; that will wake the flow."""
         self._listener = listener(self._alias)
-        up = self._listener.hears(step.channel)
-        begin = not up and step.seconds > 0
-        if up or begin:
-            self._token, self._channel = step.token, step.channel
-            self._listener.add(step.token, step.channel, self)
-        if begin:
-            self._listener.start(step.channel)
-        return begin
+        if step.seconds <= 0 and not self._listener.hears(step.channel):
+            return False
+        self._token, self._channel = step.token, step.channel
+        if self._listener.add(step.token, step.channel, self):
+            return False
+        self._listener.start(step.channel)
+        return step.seconds > 0
 
     @property
     def news(self) -> News:

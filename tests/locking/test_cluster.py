@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -21,6 +22,7 @@ from locking import (
 )
 from locking.names import keys
 from locking.routing import slot
+from locking.shards import Shard, Shards
 from locking.steps import Run
 from tests.locking.conftest import Use
 from tests.locking.grants import after_promotion, in_both_colours
@@ -201,6 +203,58 @@ def test_a_lock_is_handed_over_by_the_node_that_keeps_it(cluster: Cluster):
     delays = sorted(hand_over(name) for name in NAMES)
     assert delays[6] < 0.02
     assert not any(node.ask("PUBSUB", "SHARDCHANNELS") for node in cluster.primaries)
+
+
+@pytest.mark.race
+@pytest.mark.parametrize("act", [(Shards, "_wanted"), (Shard, "leave")], ids=["looks", "tells"])
+def test_who_comes_while_the_last_one_leaves_is_listened_for(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, act: tuple[type, str]
+):
+    leaving = threading.Event()
+    plain = getattr(*act)
+
+    def pause() -> None:
+        if threading.current_thread().name == "first" and not leaving.is_set():
+            leaving.set()
+            time.sleep(0.3)
+
+    def slowly(self: object, channel: str) -> object:
+        if act[1] == "leave":
+            pause()
+        wanted = plain(self, channel)
+        if not wanted:
+            pause()
+        return wanted
+
+    monkeypatch.setattr(*act, slowly)
+    holding = lock("n0").acquire()
+
+    def give_up() -> None:
+        with suppress(LockBusy):
+            lock("n0", wait=0.5).acquire()
+
+    first = threading.Thread(target=give_up, name="first")
+    first.start()
+    channel = f"lock:{{n0}}:c:{holders.process()}"
+    wait_until(lambda: listening.listener("locks").hears(channel))
+    leaving.wait(5)
+    got: list[float] = []
+
+    def wait() -> None:
+        with lock("n0", wait=20):
+            got.append(time.monotonic())
+
+    second = threading.Thread(target=wait)
+    second.start()
+    first.join()
+    wait_until(lambda: listening.listener("locks").hears(channel))
+    wait_until(lambda: control.detail("n0").waiting == 1)
+    time.sleep(0.1)
+    released = time.monotonic()
+    holding.release()
+    second.join()
+    assert got[0] - released < 1.0
+    wait_until(lambda: not any(node.ask("PUBSUB", "SHARDCHANNELS") for node in cluster.primaries))
 
 
 def test_a_task_is_handed_a_lock_too(cluster: Cluster):
