@@ -22,10 +22,8 @@ AnyLine = Line | ClusterLine
 AnyAsyncLine = AsyncLine | AsyncClusterLine
 
 _stores: dict[str, Store] = {}
-_AsyncStores = WeakKeyDictionary[
-    asyncio.AbstractEventLoop, dict[str, tuple[AsyncStore, AsyncGenerator[None, None]]]
-]
-_async_stores: _AsyncStores = WeakKeyDictionary()
+AsyncStores = dict[str, tuple[AsyncStore, AsyncGenerator[None, None]]]
+_async_stores: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncStores] = WeakKeyDictionary()
 
 
 def line(alias: str) -> AnyLine:
@@ -57,18 +55,31 @@ def store(alias: str) -> Store:
 async def async_store(alias: str) -> AsyncStore:
     stores = _async_stores.setdefault(asyncio.get_running_loop(), {})
     if alias not in stores:
+        _drop_closed()
         to = target(alias)
         made = Nodes(to, AsyncPool) if to.seeds else AsyncPool(to)
-        stores[alias] = made, _closing_with_loop(made)
+        stores[alias] = made, _closing_with_loop(made, stores, alias)
         await anext(stores[alias][1])
     return stores[alias][0]
 
 
-async def _closing_with_loop(store: AsyncStore) -> AsyncGenerator[None, None]:
+def _drop_closed() -> None:
+    """What a loop left that did not shut down its generators refers to it, so never goes alone."""
+    for known in _async_stores.keyrefs():
+        loop = known()
+        if loop and loop.is_closed():
+            _async_stores.pop(loop, None)
+
+
+async def _closing_with_loop(
+    store: AsyncStore, stores: AsyncStores, alias: str
+) -> AsyncGenerator[None, None]:
     """A loop tells nobody that it ends, save the asynchronous generators it has begun."""
     try:
         yield
     finally:
+        # The generator refers to the loop, which would live as long as this entry.
+        stores.pop(alias)
         for pool in store.pools if isinstance(store, Nodes) else [store]:
             await pool.drop_idle()
 

@@ -6,13 +6,15 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import redis
+from asgiref.sync import async_to_sync
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -98,6 +100,42 @@ def test_a_forked_child_of_a_loop_works_and_leaves_the_loop_alone(store):
         assert ids(store) == before
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "run", [lambda work: asyncio.run(work()), lambda work: async_to_sync(work)()]
+)
+def test_no_loop_outlives_its_end(run: Callable[[Callable[[], Coroutine[None, None, None]]], None]):
+    loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
+    async def work() -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        await afree("n")
+
+    for _ in range(10):
+        run(work)
+    gc.collect()
+    assert [loop() for loop in loops] == [None] * 10
+
+
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+def test_a_loop_closed_in_a_hurry_goes_when_the_next_one_locks():
+    loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
+    async def work() -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        await afree("n")
+
+    for _ in range(3):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(work())
+        loop.close()
+    del loop
+    asyncio.run(work())
+    gc.collect()
+    assert [loop() for loop in loops] == [None] * 4
 
 
 def test_a_child_forked_while_others_lock_is_not_stuck():
