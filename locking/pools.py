@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections import deque
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -38,8 +39,9 @@ class Pool:
 
     def drop_idle(self) -> None:
         """When one connection broke, the others most likely did too."""
-        while self._idle:
-            self._idle.pop().close()
+        with suppress(IndexError):  # other threads take from it meanwhile
+            while True:
+                self._idle.pop().close()
 
 
 class AsyncPool:
