@@ -56,10 +56,9 @@ class Listener:
             return
         with self._mutex:
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._listen, name="locking-listener", daemon=True
-                )
-                self._thread.start()
+                thread = threading.Thread(target=self._listen, name="locking-listener", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def add(self, token: str, channel: str, place: Place) -> bool:
         """Have it woken, from the thread that reads, whenever asking anew may pay.

@@ -79,8 +79,9 @@ class Herald:
         self._lost.put(lease)
         with self._starting:
             if self._thread is None:
-                self._thread = Thread(target=self._run, name="locking-losses", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._run, name="locking-losses", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def _run(self) -> None:
         while True:

@@ -226,6 +226,23 @@ def test_a_listener_that_is_closed_leaves_nobody_behind(wait):
     assert waiter.end() - released < PROMPTLY
 
 
+def test_a_listener_that_could_not_begin_begins_the_next_time(wait, monkeypatch):
+    start = threading.Thread.start
+
+    def fail_once(thread: threading.Thread) -> None:
+        if thread.name == OWN:
+            monkeypatch.setattr(threading.Thread, "start", start)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", fail_once)
+    with override_settings(LOCKING={"CACHE": "locks"}):
+        with pytest.raises(RuntimeError, match="can't start"):
+            lock("n").acquire()
+        with lock("n"):
+            until(lambda: listening.listener("locks").up)
+
+
 CROWD = """
 from locking import listening
 served = []

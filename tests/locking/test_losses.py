@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from locking import Lock, LockExpired, LockInvalid, LockRevoked, lock
+from locking import Lock, LockExpired, LockInvalid, LockRevoked, lock, losses
 from locking.renewal import find
 from locking.signals import lock_lost
 
@@ -263,3 +263,17 @@ def test_a_task_whose_loop_was_blocked_is_cancelled_as_soon_as_it_is_free(store)
                 pytest.fail("it went on without its lock")
 
     asyncio.run(main())
+
+
+def test_a_herald_that_could_not_begin_begins_at_the_next_loss(monkeypatch):
+    def fail(thread):
+        raise RuntimeError("can't start new thread")
+
+    heard = threading.Event()
+    herald = losses.Herald()
+    with lock("n", on_lost=lambda lease: heard.set()) as lease:
+        with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="can't start"):
+            patched.setattr(threading.Thread, "start", fail)
+            herald.tell(lease)
+        herald.tell(lease)
+        assert heard.wait(5)
