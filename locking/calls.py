@@ -71,15 +71,23 @@ def _word(error: redis.RedisError) -> str:
 
 def packed(step: Run | Settle, *, whole: bool) -> bytes:
     args = pack(step.args)
-    head = _head(step.script, whole, step.keys, len(step.args))
+    head = (_whole_head if whole else _head)(step.script, step.keys, len(step.args))
     # Without its first line, which counts the words of what would be a command of its own.
     return head + args[args.index(b"\n") + 1 :]
 
 
 @lru_cache(4096)
-def _head(script: Script, whole: bool, keys: tuple[str, ...], args: int) -> bytes:
+def _head(script: Script, keys: tuple[str, ...], args: int) -> bytes:
     """All before the arguments, which is the same each time for one lock."""
-    verb, text = ("EVAL", script.source) if whole else ("EVALSHA", script.sha)
+    return _begun("EVALSHA", script.sha, keys, args)
+
+
+def _whole_head(script: Script, keys: tuple[str, ...], args: int) -> bytes:
+    """Seldom said, and far too long to be kept for each lock."""
+    return _begun("EVAL", script.source, keys, args)
+
+
+def _begun(verb: str, text: str, keys: tuple[str, ...], args: int) -> bytes:
     words = pack((verb, text, len(keys), *keys))
     return b"*%d%b" % (3 + len(keys) + args, words[words.index(b"\r") :])
 
