@@ -39,7 +39,7 @@ class Target:
     kind: Any
     kwargs: dict[str, Any] = field(repr=False)
     timeout: float
-    sentinels: Sentinels | None = None
+    sentinels: Sentinels | None = field(default=None, repr=False)
     # Of a cluster, nodes by which to find the others.
     seeds: tuple[tuple[str, int], ...] = ()
 
