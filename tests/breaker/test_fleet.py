@@ -159,11 +159,13 @@ def test_a_forked_child_has_an_agent_and_counts_of_its_own() -> None:
     breaker.call(int)
     reader, writer = os.pipe()
     if (child := os.fork()) == 0:
-        breaker.call(int)
-        agent.flush()
-        os.write(writer, b"ready")
-        os.write(writer, b"refused" if refused_within(3, breaker) else b"never")
-        os._exit(0)
+        try:
+            breaker.call(int)
+            agent.flush()
+            os.write(writer, b"ready")
+            os.write(writer, b"refused" if refused_within(3, breaker) else b"never")
+        finally:
+            os._exit(0)
     assert os.read(reader, 5) == b"ready"
     breaker.allow().fail()
     assert os.read(reader, 100) == b"refused"

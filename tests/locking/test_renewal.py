@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -339,9 +340,13 @@ def test_a_forked_child_renews_nothing_of_its_parent(store):
     lease = lock("n", lease=0.3).acquire()
     child = os.fork()
     if child == 0:
-        with lock("child", lease=0.2):
-            time.sleep(30)
-        os._exit(0)
+        try:
+            with lock("child", lease=0.2):
+                time.sleep(30)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(0)
     lease.release()
     mine = lock("n", lease=0.3).acquire()
     time.sleep(0.5)
