@@ -19,8 +19,8 @@ S = TypeVar("S", Run, Settle)
 
 Redirected = (Moved, Asked, TryAgain)
 
-# More often a caller is not sent on from node to node.
-REDIRECTIONS = 5
+# Sent on more often, a caller waits: nodes disagree for a moment about a slot that has moved.
+PROMPT_MOVES = 2
 # Seconds: how often a cluster in trouble is asked who serves what, and one that seems well.
 SOONEST, LATEST = 0.2, 60.0
 # While some of a lock's keys are here and some there, nobody can serve it.
@@ -136,7 +136,7 @@ def routed(run: Run, routes: Routes, shuffle: Shuffle) -> Flow[Any]:
     number = slot(run.keys[0])
     run = within_slot(run)
     moves, patience = 0, run.until or routes.now() + PATIENCE
-    while moves < REDIRECTIONS and routes.now() < patience:
+    while routes.now() < patience:
         yield from surveyed(routes, shuffle)
         node = routes.owner(number)
         if node is None:
@@ -149,6 +149,8 @@ def routed(run: Run, routes: Routes, shuffle: Shuffle) -> Flow[Any]:
         except Moved as moved:
             routes.move(number, Node(*moved.node))
             moves += 1
+            if moves > PROMPT_MOVES:
+                yield Pause(PAUSE)
         except TryAgain:
             yield Pause(PAUSE)
         except ScriptMissing:

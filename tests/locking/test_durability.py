@@ -53,8 +53,8 @@ def test_a_grant_that_no_replica_has_is_taken_back(primary, replica, colour):
     replica.pause()
     begun = time.monotonic()
     with pytest.raises(LockNotDurable) as caught:
-        acquire(colour, durability="replica", wait=0.6)
-    assert 0.3 < time.monotonic() - begun < 1.2
+        acquire(colour, durability="replica", wait=2)
+    assert 1.0 < time.monotonic() - begun < 2.5
     assert caught.value.durability == "replica"
     assert isinstance(caught.value, LockUnavailable)
     assert not held_by(primary)
