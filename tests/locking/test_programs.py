@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -179,7 +178,6 @@ def test_nobody_is_left_to_watch(tmp_path: Path) -> None:
     assert children() == before
 
 
-def children() -> list[str]:
-    return subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(os.getpid())], check=True, capture_output=True, text=True
-    ).stdout.split()[:-1]
+def children() -> set[str]:
+    tasks = Path("/proc/self/task").glob("*/children")
+    return {child for task in tasks for child in task.read_text().split()}
