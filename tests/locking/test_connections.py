@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 from locking import LockUnavailable, connections, lock
 from locking.wires import Wire
 from tests.locking.conftest import Use
+from tests.locking.workers import forked
 from tests.product import until
 from tests.servers import PortValkey, scratch
 
@@ -34,20 +35,6 @@ def free(name: str) -> None:
 async def afree(name: str) -> None:
     lease = await lock(name, wait=0).aacquire()
     await lease.arelease()
-
-
-def forked(work: Callable[[], object]) -> int:
-    """Exit code of a child that does this: 0 unless it failed."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            work()
-            gc.collect()
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def ids(store: redis.Redis) -> set[str]:

@@ -1,7 +1,6 @@
 """Locks on most of five independent servers, some of which die or fall silent."""
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from config.redis import caches
 from locking import LockBusy, LockInvalid, LockLost, LockUnavailable, lock, quorum_lock
 from locking.errors import LockExpired
 from locking.quorum import QuorumLease
+from tests.locking.workers import forked
 from tests.servers import Valkey, scratch
 
 ALIASES = [f"q{number}" for number in range(5)]
@@ -223,19 +223,6 @@ def lost(act: Callable, lease: QuorumLease) -> None:
     with pytest.raises(LockLost) as caught:
         act(lease)
     assert (type(caught.value), lease.valid) == (LockLost, False)
-
-
-def forked(work: Callable[[], object]) -> int:
-    """The exit code of a child: 0 unless work fails."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def test_the_error_of_a_block_outranks_that_of_its_release(servers: list[Valkey]):
