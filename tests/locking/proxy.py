@@ -20,6 +20,8 @@ class Proxy:
     def __init__(self, path: Path, upstream: Path) -> None:
         self.path = path
         self.upstream = upstream
+        self.about = b"EVAL"
+        """What chosen calls contain: threads of the process may have business of their own."""
         self.faults: deque[Fault] = deque()
         self.calls: list[bytes] = []
         self.resume = threading.Event()
@@ -62,7 +64,7 @@ class Connection:
     def _requests(self) -> None:
         with suppress(OSError):
             while chunk := self.client.recv(65536):
-                if b"EVAL" in chunk:
+                if b"EVAL" in chunk and self.proxy.about in chunk:
                     self.proxy.calls.append(chunk)
                     self.fault = self.proxy.faults.popleft() if self.proxy.faults else Fault.PASS
                 if self.fault is Fault.STALL:

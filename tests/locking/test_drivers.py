@@ -12,8 +12,14 @@ from tests.locking.conftest import Use
 from tests.locking.proxy import Fault, Proxy
 from tests.servers import Valkey
 
-HOLDER = "lock:{n}:l"
+HOLDER = "lock:{driven}:l"
 BREAK, HANG, LATE, STALL, PASS = Fault.BREAK, Fault.HANG, Fault.LATE, Fault.STALL, Fault.PASS
+
+
+@pytest.fixture
+def proxy(proxy: Proxy) -> Proxy:
+    proxy.about = b"{driven}"
+    return proxy
 
 
 @pytest.fixture
@@ -26,7 +32,7 @@ def behind(own_valkey: Valkey):
 
 
 def acquire(colour: str, **options):
-    wanted = lock("n", **options)
+    wanted = lock("driven", **options)
     if colour == "sync":
         return wanted.acquire()
     return asyncio.run(wanted.aacquire())
@@ -65,19 +71,19 @@ def test_a_silent_line_is_given_up_in_time_and_leaves_no_orphan(proxy: Proxy, be
 @both
 def test_a_reply_that_comes_late_is_never_taken_for_another(proxy: Proxy, colour):
     async def scenario():
-        await free("n")
+        await free("driven")
         proxy.plan(LATE)
         with pytest.raises(LockUnavailable):
-            await lock("n", wait=0.3).aacquire()
-        await free("n")
+            await lock("driven", wait=0.3).aacquire()
+        await free("driven")
 
     if colour == "async":
         return asyncio.run(scenario())
-    lock("n").acquire().release()
+    lock("driven").acquire().release()
     proxy.plan(LATE)
     with pytest.raises(LockUnavailable):
-        lock("n", wait=0.3).acquire()
-    return lock("n", wait=1).acquire().release()
+        lock("driven", wait=0.3).acquire()
+    return lock("driven", wait=1).acquire().release()
 
 
 @both
@@ -91,14 +97,14 @@ def test_an_acquire_that_arrives_after_it_was_given_up_leaves_no_orphan(
     lock("n2").acquire().release()
     proxy.resume.set()
     deadline = time.monotonic() + 5
-    while not behind.hexists("lock:{n}:s", "x"):
+    while not behind.hexists("lock:{driven}:s", "x"):
         assert time.monotonic() < deadline
     assert not behind.exists(HOLDER)
 
 
 @pytest.mark.parametrize("fault", [BREAK, HANG])
 def test_a_release_whose_reply_is_lost_is_a_release(proxy: Proxy, behind, fault):
-    lease = lock("n").acquire()
+    lease = lock("driven").acquire()
     proxy.plan(PASS, fault)
     if fault is HANG:
         with pytest.raises(LockUnavailable):
@@ -109,19 +115,19 @@ def test_a_release_whose_reply_is_lost_is_a_release(proxy: Proxy, behind, fault)
 
 
 def test_a_release_without_reply_is_a_release_also_when_others_came_between(proxy: Proxy):
-    lease = lock("n").acquire()
+    lease = lock("driven").acquire()
     lock("warm").acquire().release()
     proxy.plan(HANG)
     with pytest.raises(LockUnavailable):
         lease.release()
     for _ in range(10):
-        lock("n").acquire().release()
+        lock("driven").acquire().release()
     lease.release()
     assert not lease.lost
 
 
 def test_an_extension_whose_reply_is_lost_is_repeated(proxy: Proxy):
-    lease = lock("n", lease=10).acquire()
+    lease = lock("driven", lease=10).acquire()
     lease.extend(20)
     proxy.plan(BREAK)
     lease.extend(60)
@@ -129,7 +135,7 @@ def test_an_extension_whose_reply_is_lost_is_repeated(proxy: Proxy):
 
 
 def test_an_extension_overtaken_by_the_release_finds_no_lease_but_no_loss(proxy: Proxy):
-    lease = lock("n").acquire()
+    lease = lock("driven").acquire()
     lease.extend()
     proxy.plan(STALL)
     errors = []
@@ -153,7 +159,7 @@ def test_an_extension_overtaken_by_the_release_finds_no_lease_but_no_loss(proxy:
 
 
 def test_an_extension_that_fails_leaves_the_lease_as_it_was(proxy: Proxy):
-    lease = lock("n", lease=10).acquire()
+    lease = lock("driven", lease=10).acquire()
     lease.extend(11)
     proxy.plan(HANG)
     with pytest.raises(LockUnavailable):
@@ -172,7 +178,7 @@ def test_forgotten_scripts_are_sent_again(store, colour):
         lease.extend()
         store.script_flush()
         lease.release()
-    assert lock("n").try_acquire()
+    assert lock("driven").try_acquire()
 
 
 @both
@@ -192,16 +198,16 @@ def test_a_server_that_restarted_is_found_again(own_valkey, use: Use, colour):
     use(own_valkey.url)
 
     async def scenario():
-        await (await lock("n").aacquire()).arelease()
+        await (await lock("driven").aacquire()).arelease()
         own_valkey.restart()
-        await lock("n").aacquire()
+        await lock("driven").aacquire()
 
     if colour == "async":
         asyncio.run(scenario())
     else:
-        lock("n").acquire().release()
+        lock("driven").acquire().release()
         own_valkey.restart()
-        lock("n").acquire()
+        lock("driven").acquire()
 
 
 def test_a_server_that_restarted_is_found_again_although_many_connections_died(
@@ -212,7 +218,7 @@ def test_a_server_that_restarted_is_found_again_although_many_connections_died(
     for connection in [pool.take(1.0) for _ in range(3)]:
         pool.give(connection)
     own_valkey.restart()
-    lock("n").acquire()
+    lock("driven").acquire()
 
 
 @both
@@ -223,18 +229,18 @@ def test_a_server_that_accepts_and_never_answers_is_unavailable_within_the_wait(
 ):
     use(own_valkey.url)
     if warm and colour == "sync":
-        lock("n").acquire().release()
+        lock("driven").acquire().release()
     own_valkey.pause()
     begun = time.monotonic()
     with pytest.raises(LockUnavailable):
         acquire(colour, wait=wait)
     assert time.monotonic() - begun < wait + 0.5
     own_valkey.resume()
-    assert lock("n", wait=0).try_acquire()
+    assert lock("driven", wait=0).try_acquire()
 
 
 def test_a_connection_made_in_haste_is_not_hasty_ever_after(proxy: Proxy):
-    lease = lock("n", wait=0.3).acquire()
+    lease = lock("driven", wait=0.3).acquire()
     proxy.plan(PASS, HANG)
     begun = time.monotonic()
     with pytest.raises(LockUnavailable):
@@ -245,10 +251,10 @@ def test_a_connection_made_in_haste_is_not_hasty_ever_after(proxy: Proxy):
 @pytest.mark.race
 def test_a_server_that_falls_silent_during_a_wait_is_unavailable_within_it(own_valkey, use: Use):
     use(own_valkey.url)
-    lock("n").acquire()
+    lock("driven").acquire()
 
     async def scenario():
-        waiting = asyncio.create_task(lock("n", wait=0.8).aacquire())
+        waiting = asyncio.create_task(lock("driven", wait=0.8).aacquire())
         await asyncio.sleep(0.2)
         own_valkey.pause()
         await waiting
@@ -260,17 +266,17 @@ def test_a_server_that_falls_silent_during_a_wait_is_unavailable_within_it(own_v
 
 
 def test_a_read_only_server_is_unavailable_and_its_connections_are_dropped(store):
-    lock("n").acquire().release()
+    lock("driven").acquire().release()
     store.replicaof("127.0.0.1", "1")
     try:
         with pytest.raises(LockUnavailable) as caught:
-            lock("n").acquire()
+            lock("driven").acquire()
         assert "READONLY" in str(caught.value.__cause__).upper() or "read only" in str(
             caught.value.__cause__
         )
     finally:
         store.replicaof("NO", "ONE")
-    assert lock("n").try_acquire()
+    assert lock("driven").try_acquire()
 
 
 async def cancelled_after(steps: int, work) -> bool:
@@ -296,9 +302,9 @@ def test_an_acquire_cancelled_at_any_await_leaves_the_lock_free_and_the_pool_wor
     async def once(steps: int) -> bool:
         if warm:
             await free("warm")
-        wanted = lock("n")
+        wanted = lock("driven")
         cancelled = await cancelled_after(steps, hold(wanted))
-        await free("n")
+        await free("driven")
         return cancelled
 
     async def hold(wanted):
@@ -313,34 +319,34 @@ def test_an_acquire_cancelled_at_any_await_leaves_the_lock_free_and_the_pool_wor
 
 def test_a_waiting_acquire_cancelled_at_any_time_leaves_the_queue(store):
     async def once(steps: int) -> None:
-        await cancelled_after(steps, lock("n", wait=0.02).aacquire())
+        await cancelled_after(steps, lock("driven", wait=0.02).aacquire())
 
-    with lock("n"):
+    with lock("driven"):
         for steps in (*range(40), *range(40, 4000, 97)):
             try:
                 asyncio.run(once(steps))
             except LockBusy:
                 break
-        assert not store.exists("lock:{n}:q", "lock:{n}:w")
-    assert lock("n").try_acquire()
+        assert not store.exists("lock:{driven}:q", "lock:{driven}:w")
+    assert lock("driven").try_acquire()
 
 
 def test_a_cancellation_during_an_acquire_reaches_the_caller_once(store):
     async def main():
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05), lock("n", wait=5):
+            async with asyncio.timeout(0.05), lock("driven", wait=5):
                 pass
-        assert not store.exists("lock:{n}:q")
+        assert not store.exists("lock:{driven}:q")
 
-    with lock("n"):
+    with lock("driven"):
         asyncio.run(main())
 
 
 def test_a_release_cancelled_at_any_await_releases():
     async def once(steps: int) -> bool:
-        lease = await lock("n", wait=0).aacquire()
+        lease = await lock("driven", wait=0).aacquire()
         cancelled = await cancelled_after(steps, lease.arelease())
-        await free("n")
+        await free("driven")
         return cancelled
 
     steps = 1  # before its first step a task has not begun, and its work neither
@@ -354,7 +360,7 @@ def test_a_body_that_is_cancelled_releases():
         entered = asyncio.Event()
 
         async def body():
-            async with lock("n"):
+            async with lock("driven"):
                 entered.set()
                 await asyncio.sleep(60)
 
@@ -363,7 +369,7 @@ def test_a_body_that_is_cancelled_releases():
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await free("n")
+        await free("driven")
 
     asyncio.run(asyncio.wait_for(main(), 5))
 
@@ -372,7 +378,7 @@ def test_a_second_cancellation_does_not_stop_the_farewell(proxy: Proxy, behind):
     async def main():
         await free("warm")
         proxy.plan(HANG, HANG)
-        task = asyncio.create_task(lock("n").aacquire())
+        task = asyncio.create_task(lock("driven").aacquire())
         while not behind.exists(HOLDER):
             await asyncio.sleep(0.001)
         task.cancel()
@@ -388,8 +394,8 @@ def test_a_second_cancellation_does_not_stop_the_farewell(proxy: Proxy, behind):
 
 def test_an_acquire_thrown_away_with_its_loop_makes_no_noise():
     async def main():
-        await free("n")
-        half_done = lock("n").aacquire()
+        await free("driven")
+        half_done = lock("driven").aacquire()
         half_done.send(None)
         half_done.close()
 
@@ -402,11 +408,11 @@ def test_loops_close_their_connections():
     def connected() -> set[str]:
         return {row["id"] for row in client.client_list() if row["sub"] == "0"}
 
-    lock("n").acquire().release()  # whose thread keeps its connection
+    lock("driven").acquire().release()  # whose thread keeps its connection
     before = connected()
     loops = []  # kept, so that nothing is closed by being thrown away
     for _ in range(5):
         with asyncio.Runner() as runner:
             loops.append(runner.get_loop())
-            runner.run(free("n"))
+            runner.run(free("driven"))
     assert connected() <= before

@@ -1,5 +1,6 @@
 """Processes that use the locks, each driven by lines on its standard input."""
 
+import faulthandler
 import gc
 import json
 import os
@@ -65,6 +66,7 @@ def forked(work: Callable[[], object]) -> int:
     child = os.fork()
     if child == 0:
         code = 1
+        faulthandler.dump_traceback_later(30, exit=True)  # one that is stuck tells where
         try:
             work()
             gc.collect()
