@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from . import offload
 from .chance import uniform
-from .circuit import LEASE
 from .follower import Follower
 from .history import history
 from .link import link
 from .threads import started
+from .trials import LEASE
 
 if TYPE_CHECKING:
     from .replica import Replica

@@ -21,6 +21,7 @@ from .errors import CircuitOpenError
 from .names import canonical
 from .offload import submit
 from .options import Options, split
+from .policy import LONGEST
 from .replica import Replica
 from .snapshot import Snapshot
 from .store import NO_REPORT, Report
@@ -126,8 +127,10 @@ class Breaker:
     def _refusal(self, snapshot: Snapshot, now: float) -> CircuitOpenError:
         self.replica.refusals.append(None)
         wait = snapshot.refuse_until - now
+        if wait > LONGEST:
+            wait = snapshot.patience
         return CircuitOpenError(
-            self.name, wait if wait > 0 else 0.0, snapshot.seed.state, snapshot.seed.last_error
+            self.name, wait if wait > 0 else 0.0, snapshot.word, snapshot.seed.last_error
         )
 
     @overload

@@ -1,5 +1,6 @@
 """One admitted call: the two beats under every decorator, admission and then a verdict."""
 
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -18,13 +19,17 @@ class Call:
     that is dropped without a verdict says nothing, and gives its permit back within a lease.
     """
 
-    __slots__ = ("__weakref__", "_deferred", "_end", "_outcome", "breaker", "snapshot", "token")
+    __slots__ = (
+        "__weakref__", "_deferred", "_end", "_outcome", "admitted_at", "breaker", "snapshot",
+        "token",
+    )  # fmt: skip
 
     def __init__(self, breaker: "Breaker", snapshot: "Snapshot", token: str = "") -> None:
         self.breaker = breaker
         self.snapshot = snapshot
         self.token = token
         """Of the permit, if the call is a trial."""
+        self.admitted_at = monotonic()
         self._outcome: Outcome | None = None
         self._end: object = None
         self._deferred = False
@@ -41,6 +46,17 @@ class Call:
     def judge(self, end: object) -> None:
         """Let the circuit's own rules decide on a result or an exception."""
         self._decide(self.breaker.rules.outcome(end), end)
+
+    @property
+    def age(self) -> float:
+        """Seconds since admission."""
+        return monotonic() - self.admitted_at
+
+    def expire(self) -> None:
+        """Give up a call that takes too long, from another thread: it has failed already."""
+        if self._outcome is None:
+            self._outcome, self._end = Outcome.FAILURE, TimeoutError("The trial took too long.")
+            self.breaker.settle(self, self._outcome, self._end)
 
     def _decide(self, outcome: Outcome, end: object) -> None:
         if self._outcome is None:

@@ -2,4 +2,5 @@
 
 from random import SystemRandom
 
-uniform = SystemRandom().uniform
+_system = SystemRandom()
+uniform, random = _system.uniform, _system.random

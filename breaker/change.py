@@ -1,23 +1,32 @@
 """A transition, as the process that made it tells of it."""
 
 import os
-import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from .circuit import Reason, State
+from .circuit import Override, State
+from .conf import conf
 from .store import View
 from .window import Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
+    """States are the words callers meet: a ``State``, or an ``Override`` that goes before it."""
+
     name: str
     epoch: int
-    from_state: State
-    to_state: State
-    reason: Reason
+    from_state: str
+    to_state: str
+    reason: str
+    """A ``Reason``, or an operator's own words."""
+    actor: str
+    """The operator; empty if the circuit moved by itself."""
     at: datetime
+    state: State
+    """Under an override, if there is one."""
+    override: Override | None
+    override_until: datetime | None
     attempt: int
     opened_at: datetime | None
     open_until: datetime | None
@@ -30,22 +39,26 @@ class Change:
 
 def change_of(name: str, view: View) -> Change | None:
     """The transition that was made by the operation the view answers, if there was one."""
-    if view.came_from is None or view.reason is None:
+    if not view.moved:
         return None
-    until = view.at + view.remaining if view.state is State.OPEN else 0
+    lasts = view.override_remaining
     return Change(
         name=name,
         epoch=view.epoch,
         from_state=view.came_from,
-        to_state=view.state,
+        to_state=view.word,
         reason=view.reason,
-        at=datetime.fromtimestamp(view.at / 1000, UTC),
+        actor=view.actor,
+        at=datetime.fromtimestamp(view.since / 1000, UTC),
+        state=view.state,
+        override=view.override,
+        override_until=moment(view.at + lasts if lasts else 0),
         attempt=view.attempt,
         opened_at=moment(view.opened_at),
-        open_until=moment(until),
+        open_until=moment(view.at + view.remaining if view.state is State.OPEN else 0),
         tally=view.tally,
         last_error=view.last_error,
-        host=socket.gethostname(),
+        host=conf().host,
         pid=os.getpid(),
     )
 

@@ -6,7 +6,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from .conf import POLICY_KEYS, conf
 from .errors import PolicyError
 
-TYPES = {"cache": str, "namespace": str, "history": bool}
+TYPES = {"cache": str, "namespace": str, "host": str, "history": bool}
 
 
 @register

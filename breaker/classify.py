@@ -18,6 +18,8 @@ class Outcome(StrEnum):
     FAILURE = "failure"
     THROTTLED = "throttled"
     """A failure by which the dependency says that it is alive but has enough."""
+    SLOW = "slow"
+    """Ended well, but later than the circuit allows, or has not ended by then."""
     NEUTRAL = "neutral"
     """Says nothing: a cancelled call, a caller's own mistake, a refusal by an inner circuit."""
 

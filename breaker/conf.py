@@ -4,6 +4,7 @@ Besides those of ``Settings`` it takes each option of ``Policy`` as the project'
 """
 
 from dataclasses import dataclass, field, fields, replace
+from socket import gethostname
 from typing import Any
 
 from django.conf import settings
@@ -19,6 +20,8 @@ class Settings:
     """Alias of the django-redis cache whose server the processes share."""
     namespace: str = "breaker"
     """Projects on one server tell their circuits apart by it."""
+    host: str = field(default_factory=gethostname)
+    """This machine among those that ``trip_quorum`` counts, and in the history."""
     history: bool = True
     """Whether states and transitions are kept in the database."""
     policy: Policy = field(default_factory=Policy)

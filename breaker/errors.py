@@ -43,3 +43,54 @@ class CircuitOpenError(BreakerError):
 
     def __str__(self) -> str:
         return f"The circuit {self.name!r} is {self.state}; retry in {self.retry_after:.1f} s."
+
+
+class CircuitUnknown(BreakerError):
+    """Neither the fleet nor the database has heard of a circuit of that name."""
+
+    status = 404
+    code = "not_found"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.name,)
+
+    def __str__(self) -> str:
+        return f"There is no circuit {self.name!r}."
+
+
+class StaleEpoch(BreakerError):
+    """The circuit has moved on since the caller looked: nothing was done."""
+
+    status = 409
+    code = "stale_epoch"
+
+    def __init__(self, name: str, epoch: int) -> None:
+        self.name = name
+        self.epoch = epoch
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.name, self.epoch)
+
+    def __str__(self) -> str:
+        return f"The circuit {self.name!r} has moved on, to epoch {self.epoch}."
+
+
+class BreakerUnavailable(BreakerError):
+    """The shared store does not answer: nothing was done."""
+
+    status = 503
+    code = "breaker_unavailable"
+    retry_after = 1.0
+
+    def __str__(self) -> str:
+        return "The store of the circuits does not answer; nothing was done."
+
+
+class CommandInvalid(BreakerError, ValueError):
+    """A command without a reason, or with an expiry where there is nothing to expire."""
+
+    status = 400
+    code = "invalid"

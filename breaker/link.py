@@ -1,7 +1,8 @@
 """The process's link to the shared store: up or down, decided here and nowhere else.
 
-While it is down every question goes to the local store at once; only the agent knocks at the
-shared one, so an outage costs callers one time-out, not one per call.
+While it is down no caller asks the shared store, only the agent knocks now and then: an outage
+costs callers one time-out, not one per call. Meanwhile the local store answers, or nobody, as
+the circuit's ``on_store_error`` says.
 """
 
 import logging
@@ -12,13 +13,14 @@ from django_redis import get_redis_connection
 
 from .circuit import Seed
 from .conf import conf
+from .errors import BreakerUnavailable
 from .local import LocalStore
-from .policy import Policy
+from .policy import OnStoreError, Policy
 from .shared import SharedStore
 from .store import Store, View
 
 logger = logging.getLogger(__name__)
-Question = Callable[[Store], View]
+Question = Callable[[Store, Policy], View]
 
 
 class Link:
@@ -28,6 +30,7 @@ class Link:
     def reset(self) -> None:
         self.up = True
         self.local = LocalStore()
+        self._misused: set[str] = set()
 
     def shared(self) -> SharedStore | None:
         """None if the alias is no django-redis cache: circuits are then local for good."""
@@ -38,14 +41,29 @@ class Link:
             return None
         return SharedStore(client, namespace=settings.namespace)
 
-    def ask(self, name: str, policy: Policy, memory: Seed, question: Question) -> View:
-        """The answer of the shared store, or of the local one while that is out of reach."""
-        if self.up and (shared := self.shared()):
+    def ask(self, name: str, policy: Policy, memory: Seed, question: Question) -> View | None:
+        """The answer of the shared store or, while that is out of reach, of the local one.
+
+        None if ``on_store_error`` wants no answer of the local one.
+        """
+        shared = self.shared()
+        if shared and self.up:
             try:
                 return _ask(shared, name, policy, memory, question)
             except redis.RedisError as error:
-                self.lost(error)
+                self._failed(name, error)
+        if shared and policy.on_store_error is not OnStoreError.LOCAL:
+            return None
         return _ask(self.local, name, policy, memory, question)
+
+    def ask_shared(self, question: Question, policy: Policy) -> View:
+        """What an operator wants done is done for all or not at all: raises BreakerUnavailable."""
+        if (shared := self.shared()) is None:
+            return question(self.local, policy)
+        try:
+            return question(shared, policy)
+        except redis.RedisError as error:
+            raise BreakerUnavailable from error
 
     def lost(self, error: redis.RedisError) -> None:
         if self.up:
@@ -59,14 +77,23 @@ class Link:
             logger.info("Circuits are shared again")
         return was_down
 
+    def _failed(self, name: str, error: redis.RedisError) -> None:
+        """A key that others use for something else takes one circuit from the fleet, not all."""
+        if not str(error).startswith("WRONGTYPE"):
+            return self.lost(error)
+        if name not in self._misused:
+            self._misused.add(name)
+            logger.error("The circuit %r is local to this process: its key is misused", name)
+        return None
+
 
 def _ask(store: Store, name: str, policy: Policy, memory: Seed, question: Question) -> View:
-    view = question(store)
+    view = question(store, policy)
     if view.epoch >= memory.epoch:
         return view
     # The store lost its data, or never had it: give it ours, then ask again.
     store.seed(name, policy, memory)
-    return question(store)
+    return question(store, policy)
 
 
 link = Link()

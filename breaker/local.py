@@ -5,7 +5,9 @@ import time
 from collections.abc import Callable
 
 from . import circuit as circuits
-from .circuit import Circuit, Seed
+from . import counting, trials
+from .chance import random
+from .circuit import Circuit, Seed, Verb
 from .classify import Outcome
 from .policy import Policy
 from .store import NO_REPORT, Report, View
@@ -26,8 +28,8 @@ class LocalStore:
         self._lock = threading.Lock()
         self._circuits: dict[str, Circuit] = {}
 
-    def load(self, name: str) -> View:
-        return self._change(name, lambda circuit, now: circuit)
+    def load(self, name: str, policy: Policy) -> View:
+        return self._change(name, lambda circuit, now: circuits.wake(circuit, now=now))
 
     def record(
         self,
@@ -36,28 +38,37 @@ class LocalStore:
         tally: Tally,
         *,
         epoch: int,
+        host: str = "",
         rejected: int = 0,
         report: Report = NO_REPORT,
     ) -> View:
         return self._change(
             name,
-            lambda circuit, now: circuits.record(
-                circuit, policy, tally, now=now, epoch=epoch, rejected=rejected, **report._asdict()
+            lambda circuit, now: counting.record(
+                circuit,
+                policy,
+                tally,
+                now=now,
+                epoch=epoch,
+                chance=random(),
+                host=host,
+                rejected=rejected,
+                **report._asdict(),
             ),
         )
 
     def admit_trial(self, name: str, policy: Policy, *, epoch: int, token: str) -> View:
         return self._change(
             name,
-            lambda circuit, now: circuits.admit_trial(
-                circuit, policy, now=now, epoch=epoch, token=token
+            lambda circuit, now: trials.admit_trial(
+                circuit, policy, now=now, epoch=epoch, token=token, chance=random()
             ),
             token=token,
         )
 
-    def renew_trial(self, name: str, *, token: str) -> View:
+    def renew_trial(self, name: str, policy: Policy, *, token: str) -> View:
         return self._change(
-            name, lambda circuit, now: circuits.renew_trial(circuit, now=now, token=token)
+            name, lambda circuit, now: trials.renew_trial(circuit, now=now, token=token)
         )
 
     def record_trial(
@@ -72,13 +83,40 @@ class LocalStore:
     ) -> View:
         return self._change(
             name,
-            lambda circuit, now: circuits.record_trial(
-                circuit, policy, outcome, now=now, epoch=epoch, token=token, **report._asdict()
+            lambda circuit, now: trials.record_trial(
+                circuit,
+                policy,
+                outcome,
+                now=now,
+                epoch=epoch,
+                token=token,
+                chance=random(),
+                **report._asdict(),
             ),
         )
 
     def seed(self, name: str, policy: Policy, seed: Seed) -> View:
         return self._change(name, lambda circuit, now: circuits.sow(circuit, seed, now=now))
+
+    def command(
+        self,
+        name: str,
+        policy: Policy,
+        verb: Verb,
+        *,
+        actor: str,
+        reason: str,
+        lasting: int = 0,
+        expected_epoch: int | None = None,
+    ) -> View:
+        def operation(circuit: Circuit, now: int) -> Circuit:
+            if expected_epoch not in (None, circuit.epoch):
+                return circuit
+            return circuits.command(
+                circuit, verb, now=now, actor=actor, reason=reason, lasting=lasting
+            )
+
+        return self._change(name, operation)
 
     def _change(
         self, name: str, operation: Callable[[Circuit, int], Circuit], *, token: str = ""
@@ -94,10 +132,11 @@ class LocalStore:
 
 
 def _view(before: Circuit, after: Circuit, *, now: int, known: bool, granted: bool) -> View:
-    moved = after.epoch != before.epoch and after.reason is not None
     return View(
         known=known,
         state=after.state,
+        override=after.override,
+        override_remaining=circuits.override_remaining(after, now=now),
         epoch=after.epoch,
         remaining=circuits.remaining(after, now=now),
         attempt=after.attempt,
@@ -105,8 +144,12 @@ def _view(before: Circuit, after: Circuit, *, now: int, known: bool, granted: bo
         rejected=after.rejected,
         last_error=after.last_error,
         tally=after.window.total(now=now),
+        totals=after.totals,
         at=now,
         granted=granted,
-        came_from=before.state if moved else None,
-        reason=after.reason if moved else None,
+        moved=after.epoch != before.epoch and bool(after.came_from),
+        came_from=after.came_from,
+        reason=after.reason,
+        actor=after.actor,
+        since=after.since,
     )

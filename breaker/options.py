@@ -1,7 +1,7 @@
 """The options of a circuit, as a caller spells them."""
 
 from dataclasses import fields
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from .classify import Classify, RetryAfter, Rules
 from .conf import POLICY_KEYS
@@ -16,12 +16,19 @@ class Options(TypedDict, total=False):
     failure_threshold: int
     minimum_calls: int
     failure_rate: float | None
+    consecutive: bool
+    slow_call_seconds: float | None
+    slow_rate: float
+    trip_quorum: int
     window: float
     open_timeout: float
     max_open_timeout: float | None
     backoff_factor: float
+    jitter: float | None
     half_open_permits: int
     success_threshold: int
+    half_open_timeout: float
+    on_store_error: Literal["local", "allow", "reject"]
     ignore: tuple[type[Exception], ...]
     record: tuple[type[Exception], ...]
     classify: Classify | None

@@ -26,3 +26,8 @@ def get_breaker(name: str, **options: Unpack[Options]) -> Breaker:
 def keyed_breaker(name: str, options: Options) -> Breaker:
     """``get_breaker`` for names made per call: the options are read at the first one only."""
     return _breakers.get(name) or get_breaker(name, **options)
+
+
+def known(name: str) -> bool:
+    """Whether this process has a circuit of that name."""
+    return name in _breakers

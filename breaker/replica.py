@@ -7,15 +7,15 @@ from weakref import WeakValueDictionary
 
 from .agent import agent
 from .change import change_of
-from .circuit import Seed
+from .circuit import Override, Seed, Verb
 from .classify import Outcome
 from .conf import conf
+from .counts import cut
 from .history import history
 from .link import Question, link
-from .policy import Policy
+from .policy import OnStoreError, Policy
 from .snapshot import UNKNOWN, Snapshot
-from .store import NO_REPORT, Report, View
-from .window import NOTHING, Tally
+from .store import Report, View
 
 if TYPE_CHECKING:
     from .call import Call
@@ -33,13 +33,14 @@ class Replica:
         self.trials: WeakValueDictionary[str, Call] = WeakValueDictionary()
         """Calls in flight that hold a permit; one that nobody refers to any more lets it lapse."""
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
 
     def forget(self) -> None:
-        self._begin(Snapshot(UNKNOWN, loaded=False))
+        self._begin(Snapshot(UNKNOWN, Policy(), loaded=False))
 
     def inherit(self) -> None:
         """In a forked child: the parent's belief, to be confirmed; its counts stay its own."""
-        self._begin(self.snapshot.stale())
+        self._begin(self.snapshot.stale(self.policy))
 
     @property
     def policy(self) -> Policy:
@@ -53,62 +54,62 @@ class Replica:
         return self.refresh()
 
     def refresh(self) -> Snapshot:
-        view = self._ask(lambda store: store.load(self.name))
-        if not view.known:
+        view = self._ask(lambda store, policy: store.load(self.name, policy))
+        if view and not view.known:
             history.recall(self.name, self.sow)
         return self._adopt(view)
 
+    def look(self) -> View:
+        """The circuit with its counts, as the store in reach has it."""
+        policy = self.policy
+        view = self._ask(lambda store, policy: store.load(self.name, policy))
+        return view or link.local.load(self.name, policy)
+
     def sow(self, seed: Seed) -> None:
         """Take over, and spread, what the database remembers."""
-        policy = self.policy
-        self._adopt(self._ask(lambda store: store.seed(self.name, policy, seed)))
+        self._adopt(self._ask(lambda store, policy: store.seed(self.name, policy, seed)))
 
     def fail(self, snapshot: Snapshot, outcome: Outcome, report: Report) -> None:
-        """Write a failure through, with the successes before it; a late one says nothing."""
-        if snapshot.epoch != self.snapshot.epoch:
+        """Write a failure through, with the successes before it; a late one says nothing.
+
+        Of a storm of failures one is written at a time, and takes along those that came meanwhile.
+        """
+        if snapshot.epoch != self.snapshot.epoch or snapshot.seed.override is Override.DISABLED:
             return
-        throttled = outcome is Outcome.THROTTLED
-        tally = Tally(self._take(snapshot.oks), failed=int(not throttled), throttled=int(throttled))
-        self._record(snapshot, tally, report=report)
+        snapshot.counts.add(outcome, report)
+        with self._writing:
+            self._write(snapshot)
 
     def flush(self) -> bool:
         """Write what has been counted here; whether there was anything."""
-        snapshot = self.snapshot
-        tally, rejected = Tally(ok=self._take(snapshot.oks)), self._take(self.refusals)
-        if tally == NOTHING and not rejected:
-            return False
-        self._record(snapshot, tally, rejected=rejected)
-        return True
+        with self._writing:
+            return self._write(self.snapshot, rejected=cut(self.refusals))
 
-    def _record(
-        self,
-        snapshot: Snapshot,
-        tally: Tally,
-        *,
-        rejected: int = 0,
-        report: Report = NO_REPORT,
-    ) -> None:
-        policy, epoch = self.policy, snapshot.epoch
+    def _write(self, snapshot: Snapshot, *, rejected: int = 0) -> bool:
+        tally, report = snapshot.counts.take()
+        if not tally.calls and not rejected:
+            return False
+        epoch, host = snapshot.epoch, conf().host
         view = self._ask(
-            lambda store: store.record(
-                self.name, policy, tally, epoch=epoch, rejected=rejected, report=report
+            lambda store, policy: store.record(
+                self.name, policy, tally, epoch=epoch, host=host, rejected=rejected, report=report
             )
         )
         self._adopt(view)
+        return True
 
     def try_(self) -> tuple[Snapshot, str]:
         """Ask for a permit: the circuit as it is now, and the permit's token or nothing."""
-        token = secrets.token_hex(8)
-        policy, epoch = self.policy, self.snapshot.epoch
+        token, epoch = secrets.token_hex(8), self.snapshot.epoch
         view = self._ask(
-            lambda store: store.admit_trial(self.name, policy, epoch=epoch, token=token)
+            lambda store, policy: store.admit_trial(self.name, policy, epoch=epoch, token=token)
         )
-        return self._adopt(view), token if view.granted else ""
+        return self._adopt(view), token if view and view.granted else ""
 
     def end_trial(self, call: "Call", outcome: Outcome, report: Report) -> None:
-        policy, epoch, token = self.policy, call.snapshot.epoch, call.token
+        epoch, token = call.snapshot.epoch, call.token
         view = self._ask(
-            lambda store: store.record_trial(
+            lambda store, policy: store.record_trial(
                 self.name, policy, outcome, epoch=epoch, token=token, report=report
             )
         )
@@ -116,27 +117,56 @@ class Replica:
         self._adopt(view)
 
     def renew_trials(self) -> None:
-        for token in list(self.trials):
-            self._renew(token)
+        for token, call in list(self.trials.items()):
+            if call.age > self.policy.half_open_timeout:
+                call.expire()
+            else:
+                self._renew(token)
 
     def _renew(self, token: str) -> None:
-        self._adopt(self._ask(lambda store: store.renew_trial(self.name, token=token)))
+        self._adopt(
+            self._ask(lambda store, policy: store.renew_trial(self.name, policy, token=token))
+        )
 
-    def _ask(self, question: Question) -> View:
+    def command(
+        self, verb: Verb, *, actor: str, reason: str, lasting: int, expected_epoch: int | None
+    ) -> View:
+        """Raises BreakerUnavailable, having done nothing, if the shared store is out of reach."""
+        view = link.ask_shared(
+            lambda store, policy: store.command(
+                self.name,
+                policy,
+                verb,
+                actor=actor,
+                reason=reason,
+                lasting=lasting,
+                expected_epoch=expected_epoch,
+            ),
+            self.policy,
+        )
+        self._adopt(view)
+        return view
+
+    def _ask(self, question: Question) -> View | None:
+        """None if the store is out of reach, and the circuit not to go on without it."""
         return link.ask(self.name, self.policy, self.snapshot.memory(), question)
 
-    def _adopt(self, view: View) -> Snapshot:
+    def _adopt(self, view: View | None) -> Snapshot:
         """Believe the view, unless this process has learned of a later epoch meanwhile."""
+        policy = self.policy
+        if view is None:
+            return self._stand_in(policy)
         if change := change_of(self.name, view):
             history.note(change)
         with self._lock:
-            if not self.snapshot.outlives(view):
-                self.snapshot = Snapshot.of(view)
+            if self.snapshot.outlives(view):
+                self.snapshot.slow_after = policy.slow_call_seconds
+            else:
+                self.snapshot = Snapshot.of(view, policy)
             return self.snapshot
 
-    def _take(self, counts: list[None]) -> int:
-        """Take what is there; an append that comes in between stays for the next time."""
+    def _stand_in(self, policy: Policy) -> Snapshot:
+        admits = policy.on_store_error is OnStoreError.ALLOW
         with self._lock:
-            seen = len(counts)
-            del counts[:seen]
-            return seen
+            self.snapshot = self.snapshot.without_store(policy, admits=admits)
+            return self.snapshot

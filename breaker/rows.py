@@ -1,12 +1,14 @@
 """Circuits in the database. Models load late: this package is imported before them."""
 
 from dataclasses import asdict
+from datetime import datetime
 
 from django.db import router, transaction
 from django.utils import timezone
 
 from .change import Change
-from .circuit import Seed, State
+from .circuit import Override, Seed, State
+from .window import Tally
 
 
 def write(change: Change) -> None:
@@ -19,19 +21,24 @@ def write(change: Change) -> None:
         from_state=change.from_state,
         to_state=change.to_state,
         reason=change.reason,
-        counts=asdict(change.tally),
+        actor=change.actor,
+        counts=_counts(change.tally),
         last_error=change.last_error,
         host=change.host,
         pid=change.pid,
         at=change.at,
     )
     state = {
-        "state": change.to_state,
+        "state": change.state,
+        "override": change.override or "",
+        "override_until": change.override_until,
         "epoch": change.epoch,
         "attempt": change.attempt,
         "opened_at": change.opened_at,
         "open_until": change.open_until,
         "last_error": change.last_error,
+        "reason": change.reason,
+        "actor": change.actor,
         "changed_at": change.at,
     }
     rows = BreakerState.objects
@@ -41,19 +48,37 @@ def write(change: Change) -> None:
         rows.filter(name=change.name, epoch__lt=change.epoch).update(**state)
 
 
+def _counts(tally: Tally) -> dict[str, int]:
+    counts = asdict(tally)
+    del counts["streak"]
+    return counts
+
+
 def remembered(name: str) -> Seed | None:
-    """What to sow where a circuit was lost: nothing if it was closed."""
+    """What to sow where a circuit was lost: nothing if it was just closed."""
     from .models import BreakerState
 
-    row = BreakerState.objects.filter(name=name).exclude(state=State.CLOSED).first()
+    row = BreakerState.objects.filter(name=name).exclude(state=State.CLOSED, override="").first()
     if row is None:
         return None
-    until = row.open_until or row.changed_at
     return Seed(
-        state=State.OPEN,
+        state=State(row.state),
         epoch=row.epoch,
-        remaining=max(int((until - timezone.now()).total_seconds() * 1000), 0),
+        remaining=_left(row.open_until or row.changed_at),
+        override=Override(row.override) if row.override else None,
+        # An override that ended meanwhile is sown for a moment, and ends by itself.
+        override_remaining=max(_left(row.override_until), 1) if row.override_until else 0,
         attempt=row.attempt,
         opened_at=int(row.opened_at.timestamp() * 1000) if row.opened_at else 0,
         last_error=row.last_error,
     )
+
+
+def has_row(name: str) -> bool:
+    from .models import BreakerState
+
+    return BreakerState.objects.filter(name=name).exists()
+
+
+def _left(until: datetime) -> int:
+    return max(int((until - timezone.now()).total_seconds() * 1000), 0)

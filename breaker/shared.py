@@ -13,13 +13,15 @@ from typing import Any
 
 import redis
 
-from .circuit import Reason, Seed, State
+from .chance import random
+from .circuit import Override, Seed, State, Verb
 from .classify import Outcome
 from .policy import Policy
 from .store import NO_REPORT, Report, View
 from .window import Tally
 
 HOUR_MS = 3_600_000
+KEYS = 5
 Argument = str | int | float
 
 
@@ -45,10 +47,14 @@ def policy_json(policy: Policy) -> str:
             "failure_threshold": policy.failure_threshold,
             "minimum_calls": policy.minimum_calls,
             "failure_rate": policy.failure_rate or 0,
+            "consecutive": policy.consecutive,
+            "slow_rate": policy.slow_rate,
+            "trip_quorum": policy.trip_quorum,
             "window_ms": policy.window_ms,
             "open_ms": policy.open_ms,
             "max_open_ms": policy.max_open_ms,
             "backoff_factor": policy.backoff_factor,
+            "jitter_share": policy.jitter_share,
             "half_open_permits": policy.half_open_permits,
             "success_threshold": policy.success_threshold,
             # A circuit outlives everything it still has to remember.
@@ -68,16 +74,17 @@ class SharedStore:
         self._names = f"{tagged}:names"
         self._circuit = f"{tagged}:circuit:"
         self._leases = f"{tagged}:leases:"
+        self._accusers = f"{tagged}:accusers:"
 
-    def load(self, name: str) -> View:
-        return self._run("load", name, None)
+    def load(self, name: str, policy: Policy) -> View:
+        return self._run("load", name, policy)
 
-    def load_many(self, names: Iterable[str]) -> list[View]:
+    def load_many(self, names: Iterable[str], policy: Policy) -> list[View]:
         """All in one trip; a pipeline cannot fall back to EVAL, so it brings the script along."""
         pipeline = self.client.pipeline(transaction=False)
         pipeline.script_load(script("load").text)
         for name in names:
-            pipeline.evalsha(script("load").digest, 4, *self._keys(name), name, "", "{}")
+            pipeline.evalsha(script("load").digest, KEYS, *self._call(name, policy))
         return [_view(raw) for raw in pipeline.execute()[1:]]
 
     def record(
@@ -87,17 +94,18 @@ class SharedStore:
         tally: Tally,
         *,
         epoch: int,
+        host: str = "",
         rejected: int = 0,
         report: Report = NO_REPORT,
     ) -> View:
-        counts = (tally.ok, tally.failed, tally.throttled, rejected)
-        return self._run("record", name, policy, epoch, *counts, *report)
+        counts = (tally.ok, tally.failed, tally.throttled, tally.slow, tally.streak, rejected)
+        return self._run("record", name, policy, epoch, *counts, host, *report)
 
     def admit_trial(self, name: str, policy: Policy, *, epoch: int, token: str) -> View:
         return self._run("admit_trial", name, policy, epoch, token)
 
-    def renew_trial(self, name: str, *, token: str) -> View:
-        return self._run("renew_trial", name, None, token)
+    def renew_trial(self, name: str, policy: Policy, *, token: str) -> View:
+        return self._run("renew_trial", name, policy, token)
 
     def record_trial(
         self,
@@ -112,8 +120,25 @@ class SharedStore:
         return self._run("record_trial", name, policy, epoch, token, outcome, *report)
 
     def seed(self, name: str, policy: Policy, seed: Seed) -> View:
-        remembered = (seed.remaining, seed.attempt, seed.opened_at, seed.last_error)
-        return self._run("seed", name, policy, seed.epoch, seed.state, *remembered)
+        override = (seed.override or "", seed.override_remaining)
+        past = (seed.attempt, seed.opened_at, seed.last_error)
+        return self._run(
+            "seed", name, policy, seed.epoch, seed.state, seed.remaining, *override, *past
+        )
+
+    def command(
+        self,
+        name: str,
+        policy: Policy,
+        verb: Verb,
+        *,
+        actor: str,
+        reason: str,
+        lasting: int = 0,
+        expected_epoch: int | None = None,
+    ) -> View:
+        expected = "" if expected_epoch is None else expected_epoch
+        return self._run("command", name, policy, expected, verb, actor, reason, lasting)
 
     def version(self) -> tuple[bytes | str | None, int]:
         """When the namespace was born, and the number of its latest change."""
@@ -126,21 +151,25 @@ class SharedStore:
     def names(self) -> list[str]:
         return _texts(self.client.zrange(self._names, 0, -1))
 
+    def knows(self, name: str) -> bool:
+        return bool(self.client.exists(f"{self._circuit}{name}"))
+
     def forget(self, names: list[str]) -> None:
         """Take circuits that have long expired off the list of names."""
         self.client.zrem(self._names, *names)
 
-    def _keys(self, name: str) -> tuple[str, str, str, str]:
-        return f"{self._circuit}{name}", f"{self._leases}{name}", self._version, self._names
+    def _call(self, name: str, policy: Policy, *arguments: Argument) -> tuple[Any, ...]:
+        keys = (f"{self._circuit}{name}", f"{self._leases}{name}", f"{self._accusers}{name}")
+        world = (name, self.channel, policy_json(policy), random())
+        return *keys, self._version, self._names, *world, *arguments
 
-    def _run(self, operation: str, name: str, policy: Policy | None, *arguments: Argument) -> View:
+    def _run(self, operation: str, name: str, policy: Policy, *arguments: Argument) -> View:
         code = script(operation)
-        rules = policy_json(policy) if policy else "{}"
-        call: tuple[Any, ...] = (*self._keys(name), name, self.channel, rules, *arguments)
+        call = self._call(name, policy, *arguments)
         try:
-            raw = self.client.evalsha(code.digest, 4, *call)
+            raw = self.client.evalsha(code.digest, KEYS, *call)
         except redis.exceptions.NoScriptError:
-            raw = self.client.eval(code.text, 4, *call)
+            raw = self.client.eval(code.text, KEYS, *call)
         return _view(raw)
 
 
@@ -149,20 +178,26 @@ def _texts(raw: Any) -> list[str]:
 
 
 def _view(raw: Any) -> View:
-    known, state, epoch, remaining, attempt, opened_at, rejected, error, *rest = raw
-    ok, failed, throttled, at, granted, came_from, reason = rest
+    known, state, override, override_remaining, epoch, remaining, attempt, opened_at, *rest = raw
+    rejected, last_error, *counts, at, granted, moved, came_from, reason, actor, since = rest
     return View(
         known=bool(known),
         state=State(state.decode()),
+        override=Override(override.decode()) if override else None,
+        override_remaining=override_remaining,
         epoch=epoch,
         remaining=remaining,
         attempt=attempt,
         opened_at=opened_at,
         rejected=rejected,
-        last_error=error.decode(),
-        tally=Tally(ok, failed, throttled),
+        last_error=last_error.decode(),
+        tally=Tally(*counts[:4]),
+        totals=Tally(*counts[4:]),
         at=at,
         granted=bool(granted),
-        came_from=State(came_from.decode()) if came_from else None,
-        reason=Reason(reason.decode()) if reason else None,
+        moved=bool(moved),
+        came_from=came_from.decode(),
+        reason=reason.decode(),
+        actor=actor.decode(),
+        since=since,
     )

@@ -1,31 +1,48 @@
 """What a process believes of one circuit: the only thing an admission reads."""
 
 from dataclasses import replace
+from math import inf
 from time import monotonic
 
-from .circuit import Seed, State
+from .circuit import Override, Seed, State
+from .counts import Counts
+from .policy import Policy
 from .store import View
 
 UNKNOWN = Seed(state=State.CLOSED, epoch=0)
+ADMITTING = (Override.DISABLED, Override.METRICS_ONLY)
+WITHOUT_STORE = 1.0
+"""Seconds to refuse before asking again whether the store is back."""
 
 
 class Snapshot:
-    """One epoch of one circuit; only its counts change.
+    """One epoch of one circuit; only its counts change. Times are monotonic seconds."""
 
-    ``oks`` is a list because its append is atomic and the fastest counter there is: callers
-    append, the agent cuts off what it has seen. Successes of a past epoch vanish with it.
-    """
+    __slots__ = (
+        "admits", "counts", "due", "loaded", "patience", "refuse_until", "seed", "slow_after",
+        "succeed", "suspended", "until",
+    )  # fmt: skip
 
-    __slots__ = ("admits", "loaded", "oks", "refuse_until", "seed", "succeed")
-
-    def __init__(self, seed: Seed, *, refuse_until: float = 0.0, loaded: bool) -> None:
+    def __init__(
+        self, seed: Seed, policy: Policy, *, due: float = 0.0, until: float = inf, loaded: bool
+    ) -> None:
         self.seed = seed
         self.loaded = loaded
-        self.admits = loaded and seed.state is State.CLOSED
-        self.refuse_until = refuse_until
-        """Monotonic seconds."""
-        self.oks: list[None] = []
-        self.succeed = self.oks.append
+        self.suspended = False
+        """Whether it stands in for a store out of reach."""
+        self.due = due
+        """The first trial, while open."""
+        self.until = until
+        """The end of the override."""
+        self.refuse_until = until if seed.override is Override.FORCED_OPEN else due
+        self.patience = policy.open_timeout
+        """What to ask of refused callers when nobody knows the end."""
+        self.slow_after = policy.slow_call_seconds
+        self.counts = Counts()
+        self.succeed = self.counts.oks.append
+        self.admits = loaded and (
+            seed.override in ADMITTING if seed.override else seed.state is State.CLOSED
+        )
 
     @property
     def state(self) -> State:
@@ -35,30 +52,51 @@ class Snapshot:
     def epoch(self) -> int:
         return self.seed.epoch
 
+    @property
+    def word(self) -> str:
+        return self.seed.override or self.seed.state
+
     def memory(self) -> Seed:
         """What to tell a store that has lost this circuit."""
-        remaining = max(self.refuse_until - monotonic(), 0) if self.state is State.OPEN else 0
-        return replace(self.seed, remaining=int(remaining * 1000))
+        now = monotonic()
+        due = self.due - now if self.state is State.OPEN else 0
+        until = max(self.until - now, 0.001) if self.until < inf else 0
+        return replace(
+            self.seed, remaining=int(max(due, 0) * 1000), override_remaining=int(until * 1000)
+        )
 
-    def stale(self) -> "Snapshot":
+    def lapsed(self) -> bool:
+        """Whether the time of an override is over."""
+        return monotonic() >= self.until
+
+    def stale(self, policy: Policy) -> "Snapshot":
         """The same belief, to be confirmed before it admits anything."""
-        return Snapshot(self.seed, refuse_until=self.refuse_until, loaded=False)
+        return Snapshot(self.seed, policy, due=self.due, until=self.until, loaded=False)
+
+    def without_store(self, policy: Policy, *, admits: bool) -> "Snapshot":
+        """What to do instead of asking, remembering what was known."""
+        standing = Snapshot(self.seed, policy, due=self.due, until=self.until, loaded=True)
+        standing.suspended, standing.admits = True, admits
+        standing.refuse_until = monotonic() + WITHOUT_STORE
+        return standing
 
     @classmethod
-    def of(cls, view: View) -> "Snapshot":
+    def of(cls, view: View, policy: Policy) -> "Snapshot":
+        now = monotonic()
         seed = Seed(
             state=view.state,
             epoch=view.epoch,
+            override=view.override,
             attempt=view.attempt,
             opened_at=view.opened_at,
             last_error=view.last_error,
         )
-        return cls(seed, refuse_until=monotonic() + view.remaining / 1000, loaded=True)
+        lasts = view.override_remaining
+        until = now + lasts / 1000 if lasts else inf
+        return cls(seed, policy, due=now + view.remaining / 1000, until=until, loaded=True)
 
     def outlives(self, view: View) -> bool:
-        """Whether the view is older than this, or the same closed epoch (whose counts we keep)."""
-        if not self.loaded:
+        """Whether the view is older than this, or the same that admits (whose counts we keep)."""
+        if not self.loaded or self.suspended:
             return False
-        return view.epoch < self.epoch or (
-            self.admits and (view.state, view.epoch) == (self.state, self.epoch)
-        )
+        return view.epoch < self.epoch or (self.admits and view.epoch == self.epoch)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Protocol
 
-from .circuit import Reason, Seed, State
+from .circuit import Override, Seed, State, Verb
 from .classify import Outcome
 from .policy import Policy
 from .window import Tally
@@ -14,6 +14,9 @@ class View(NamedTuple):
     known: bool
     """Whether the store had heard of this circuit before the question."""
     state: State
+    override: Override | None
+    override_remaining: int
+    """0 if the override has no end."""
     epoch: int
     remaining: int
     """Until the first trial; 0 unless open."""
@@ -22,12 +25,23 @@ class View(NamedTuple):
     rejected: int
     last_error: str
     tally: Tally
+    """Within the window."""
+    totals: Tally
+    """Ever."""
     at: int
     """The store's clock."""
-    granted: bool = False
-    came_from: State | None = None
-    """Set, with ``reason``, in the one answer to the operation that moved the circuit."""
-    reason: Reason | None = None
+    granted: bool
+    moved: bool
+    """True in the one answer to the operation that made the last transition."""
+    came_from: str
+    """This and the rest tell of the last transition, as ``Circuit`` does."""
+    reason: str
+    actor: str
+    since: int
+
+    @property
+    def word(self) -> str:
+        return self.override or self.state
 
 
 class Report(NamedTuple):
@@ -44,10 +58,11 @@ class Store(Protocol):
     """Each operation is atomic and answers the circuit after it.
 
     An ``epoch`` above the circuit's own means that the store lost data: nothing is changed, and
-    the asker is expected to ``seed`` and to ask again.
+    the asker is expected to ``seed`` and to ask again. An operation that finds an override whose
+    time is over ends that, and does nothing else.
     """
 
-    def load(self, name: str) -> View: ...
+    def load(self, name: str, policy: Policy) -> View: ...
 
     def record(
         self,
@@ -56,13 +71,14 @@ class Store(Protocol):
         tally: Tally,
         *,
         epoch: int,
+        host: str = "",
         rejected: int = 0,
         report: Report = NO_REPORT,
     ) -> View: ...
 
     def admit_trial(self, name: str, policy: Policy, *, epoch: int, token: str) -> View: ...
 
-    def renew_trial(self, name: str, *, token: str) -> View: ...
+    def renew_trial(self, name: str, policy: Policy, *, token: str) -> View: ...
 
     def record_trial(
         self,
@@ -76,3 +92,17 @@ class Store(Protocol):
     ) -> View: ...
 
     def seed(self, name: str, policy: Policy, seed: Seed) -> View: ...
+
+    def command(
+        self,
+        name: str,
+        policy: Policy,
+        verb: Verb,
+        *,
+        actor: str,
+        reason: str,
+        lasting: int = 0,
+        expected_epoch: int | None = None,
+    ) -> View:
+        """``moved`` is false if the circuit was not in the expected epoch: nothing was done."""
+        ...

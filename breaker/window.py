@@ -5,16 +5,24 @@ or left out, so nothing ever needs trimming. A number ahead of now (the clock st
 is stale too.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+
+from .classify import Outcome
 
 BUCKETS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
+    """Calls by how they ended; adding what came later keeps ``streak`` right."""
+
     ok: int = 0
     failed: int = 0
     throttled: int = 0
+    slow: int = 0
+    """Ended well, but too late, or are past that time without an end."""
+    streak: int = field(default=0, compare=False)
+    """Failures since the last call that was ok."""
 
     @property
     def failures(self) -> int:
@@ -22,15 +30,26 @@ class Tally:
 
     @property
     def calls(self) -> int:
-        return self.ok + self.failed + self.throttled
+        return self.ok + self.failures + self.slow
 
-    def __add__(self, other: "Tally") -> "Tally":
+    def __add__(self, later: "Tally") -> "Tally":
         return Tally(
-            self.ok + other.ok, self.failed + other.failed, self.throttled + other.throttled
+            self.ok + later.ok,
+            self.failed + later.failed,
+            self.throttled + later.throttled,
+            self.slow + later.slow,
+            later.streak if later.ok else self.streak + later.streak,
         )
 
 
 NOTHING = Tally()
+ONE = {
+    Outcome.OK: Tally(ok=1),
+    Outcome.FAILURE: Tally(failed=1, streak=1),
+    Outcome.THROTTLED: Tally(throttled=1, streak=1),
+    Outcome.SLOW: Tally(slow=1),
+    Outcome.NEUTRAL: NOTHING,
+}
 EMPTY = ((-1, NOTHING),) * BUCKETS
 
 
@@ -54,5 +73,6 @@ class Window:
 
     def total(self, *, now: int) -> Tally:
         number = now // self.width
-        recent = (tally for owner, tally in self.ring if number - BUCKETS < owner <= number)
-        return sum(recent, NOTHING)
+        recent = [bucket for bucket in self.ring if number - BUCKETS < bucket[0] <= number]
+        recent.sort(key=lambda bucket: bucket[0])
+        return sum((tally for _, tally in recent), NOTHING)

@@ -1,49 +1,57 @@
 -- circuit.py in Lua, name for name: read that first. Each script of this folder is appended to it.
 --
 -- KEYS  1 the circuit, a hash   2 its leases, a zset of token by expiry
---       3 the namespace's version, a hash {born, number}   4 its names, a zset by version
--- ARGV  1 name   2 channel   3 policy, JSON   4... the script's own
+--       3 its accusers, a zset of host by time
+--       4 the namespace's version, a hash {born, number}   5 its names, a zset by version
+-- ARGV  1 name   2 channel   3 policy, JSON   4 chance   5... the script's own
 --
 -- All times are milliseconds of this server's clock.
 
-local NAME, CHANNEL, policy = ARGV[1], ARGV[2], cjson.decode(ARGV[3])
-local BUCKETS, LEASE = 10, 15000
+local NAME, CHANNEL, policy, chance = ARGV[1], ARGV[2], cjson.decode(ARGV[3]), tonumber(ARGV[4])
+local BUCKETS, LEASE, PATIENCE = 10, 15000, 3
 local TRANSITIONS = {
-  closed = { threshold_reached = 'open' },
+  closed = { threshold_reached = 'open', slow_rate_reached = 'open' },
   open = { open_timeout_passed = 'half_open' },
-  half_open = { trial_succeeded = 'closed', trial_failed = 'open' },
+  half_open = { trial_succeeded = 'closed', trial_failed = 'open', trials_abandoned = 'open' },
 }
-local TEXTS = { 'state', 'reason', 'last_error' }
+local OVERRIDES = {
+  open = 'forced_open', disable = 'disabled', ['metrics-only'] = 'metrics_only',
+}
+local TEXTS = { 'state', 'override', 'came_from', 'reason', 'actor', 'last_error' }
 local NUMBERS = {
-  'epoch', 'since', 'due', 'attempt', 'opened_at', 'retry_at', 'passed', 'rejected', 'width',
+  'epoch', 'override_until', 'since', 'due', 'attempt', 'opened_at', 'retry_at', 'passed',
+  'abandoned', 'rejected', 'width', 'all_ok', 'all_failed', 'all_throttled', 'all_slow',
 }
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local function new()
-  local circuit = { state = 'closed', reason = '', last_error = '', ring = {} }
+  local circuit = { ring = {} }
+  for _, field in ipairs(TEXTS) do circuit[field] = '' end
   for _, field in ipairs(NUMBERS) do circuit[field] = 0 end
+  circuit.state = 'closed'
   return circuit
 end
 
--- A bucket is stored as the four numbers of "number ok failed throttled".
+-- A bucket is stored as the six numbers of "number ok failed throttled slow streak".
+local function bucket_of(text)
+  local words = {}
+  for word in string.gmatch(text or '', '%d+') do words[#words + 1] = tonumber(word) end
+  if #words ~= 6 then return nil end
+  return {
+    number = words[1], ok = words[2], failed = words[3],
+    throttled = words[4], slow = words[5], streak = words[6],
+  }
+end
+
 local function read()
   local raw = redis.call('HGETALL', KEYS[1])
   local circuit = new()
   circuit.known = #raw > 0
   for i = 1, #raw, 2 do circuit[raw[i]] = raw[i + 1] end
   for _, field in ipairs(NUMBERS) do circuit[field] = tonumber(circuit[field]) end
-  for slot = 0, BUCKETS - 1 do
-    local bucket = circuit['bucket' .. slot]
-    if bucket then
-      local number, ok, failed, throttled = string.match(bucket, '(%d+) (%d+) (%d+) (%d+)')
-      circuit.ring[slot] = {
-        number = tonumber(number), ok = tonumber(ok),
-        failed = tonumber(failed), throttled = tonumber(throttled),
-      }
-    end
-  end
+  for slot = 0, BUCKETS - 1 do circuit.ring[slot] = bucket_of(circuit['bucket' .. slot]) end
   return circuit
 end
 
@@ -51,11 +59,20 @@ local circuit = read()
 
 -- Others learn of a change by the version, and sooner by the message.
 local function announce()
-  redis.call('HSETNX', KEYS[3], 'born', time[1] .. '.' .. time[2])
-  local version = redis.call('HINCRBY', KEYS[3], 'number', 1)
-  redis.call('ZADD', KEYS[4], version, NAME)
+  redis.call('HSETNX', KEYS[4], 'born', time[1] .. '.' .. time[2])
+  local version = redis.call('HINCRBY', KEYS[4], 'number', 1)
+  redis.call('ZADD', KEYS[5], version, NAME)
   -- Only a hint: a user without the right to publish must not lose the change itself.
   redis.pcall('PUBLISH', CHANNEL, NAME)
+end
+
+-- What never moved is soon nothing to remember; an override without end is kept without end.
+local function keep()
+  if circuit.override ~= '' and circuit.override_until == 0 then
+    return redis.call('PERSIST', KEYS[1])
+  end
+  local ttl = circuit.epoch > 0 and policy.ttl_ms or 2 * policy.window_ms
+  return redis.call('PEXPIRE', KEYS[1], math.max(ttl, circuit.override_until - now + policy.ttl_ms))
 end
 
 local function save()
@@ -67,56 +84,77 @@ local function save()
   end
   for slot, bucket in pairs(circuit.ring) do
     flat[#flat + 1] = 'bucket' .. slot
-    flat[#flat + 1] = string.format(
-      '%.0f %d %d %d', bucket.number, bucket.ok, bucket.failed, bucket.throttled)
+    flat[#flat + 1] = string.format('%.0f %d %d %d %d %d', bucket.number, bucket.ok,
+      bucket.failed, bucket.throttled, bucket.slow, bucket.streak)
   end
   redis.call('DEL', KEYS[1])
   redis.call('HSET', KEYS[1], unpack(flat))
-  redis.call('PEXPIRE', KEYS[1], policy.ttl_ms)
-  if not circuit.known then redis.call('ZADD', KEYS[4], 'NX', 0, NAME) end
-  if circuit.changed then announce() end
+  keep()
+  if not circuit.known then redis.call('ZADD', KEYS[5], 'NX', 0, NAME) end
+  if circuit.moved then announce() end
 end
 
 local function total()
   local number = math.floor(now / math.max(circuit.width, 1))
-  local sum = { ok = 0, failed = 0, throttled = 0 }
+  local recent = {}
   for _, bucket in pairs(circuit.ring) do
     if number - BUCKETS < bucket.number and bucket.number <= number then
-      sum.ok = sum.ok + bucket.ok
-      sum.failed = sum.failed + bucket.failed
-      sum.throttled = sum.throttled + bucket.throttled
+      recent[#recent + 1] = bucket
+    end
+  end
+  table.sort(recent, function(one, other) return one.number < other.number end)
+  local sum = { ok = 0, failed = 0, throttled = 0, slow = 0, streak = 0 }
+  for _, bucket in ipairs(recent) do
+    sum.streak = bucket.ok > 0 and bucket.streak or sum.streak + bucket.streak
+    for _, count in ipairs({ 'ok', 'failed', 'throttled', 'slow' }) do
+      sum[count] = sum[count] + bucket[count]
     end
   end
   sum.failures = sum.failed + sum.throttled
-  sum.calls = sum.ok + sum.failures
+  sum.calls = sum.ok + sum.failures + sum.slow
   return sum
+end
+
+local function word()
+  return circuit.override ~= '' and circuit.override or circuit.state
+end
+
+local function turn(state, reason, actor)
+  circuit.came_from = word()
+  circuit.state, circuit.override, circuit.override_until = state, '', 0
+  circuit.epoch = math.max(circuit.epoch + 1, now)
+  circuit.reason, circuit.actor, circuit.since = reason, actor, now
+  circuit.passed, circuit.abandoned, circuit.moved = 0, 0, true
+  redis.call('DEL', KEYS[2], KEYS[3])
 end
 
 local function opened(before)
   local healthy = before.state == 'closed' and now - before.since >= policy.window_ms
-  circuit.attempt = healthy and 1 or before.attempt + 1
+  circuit.attempt = healthy and 1 or circuit.attempt + 1
   -- Thirty doublings pass any cap; beyond that the power only overflows.
   local wait = policy.open_ms * policy.backoff_factor ^ math.min(circuit.attempt - 1, 30)
-  wait = math.min(math.max(wait, before.retry_at - now), policy.max_open_ms)
+  wait = wait * (1 + policy.jitter_share * chance)
+  wait = math.min(math.max(wait, circuit.retry_at - now), policy.max_open_ms)
   circuit.due = now + math.floor(wait)
-  if before.opened_at == 0 then circuit.opened_at = now end
+  if circuit.opened_at == 0 then circuit.opened_at = now end
+end
+
+local function closed()
+  circuit.due, circuit.opened_at, circuit.retry_at, circuit.ring = 0, 0, 0, {}
 end
 
 local function move(reason)
-  local before = {
-    state = circuit.state, since = circuit.since, attempt = circuit.attempt,
-    retry_at = circuit.retry_at, opened_at = circuit.opened_at,
-  }
-  circuit.state = TRANSITIONS[circuit.state][reason]
-  circuit.epoch = math.max(circuit.epoch + 1, now)
-  circuit.reason, circuit.since, circuit.passed = reason, now, 0
-  circuit.came_from, circuit.changed = before.state, true
-  redis.call('DEL', KEYS[2])
-  if circuit.state == 'open' then
-    opened(before)
-  elseif circuit.state == 'closed' then
-    circuit.due, circuit.opened_at, circuit.retry_at, circuit.ring = 0, 0, 0, {}
-  end
+  local before = { state = circuit.state, since = circuit.since }
+  turn(TRANSITIONS[circuit.state][reason], reason, '')
+  if circuit.state == 'open' then opened(before) end
+  if circuit.state == 'closed' then closed() end
+end
+
+-- Whether the time of an override was over, and so ended now.
+local function woke()
+  if circuit.override_until == 0 or now < circuit.override_until then return false end
+  turn(circuit.state, 'override_expired', '')
+  return true
 end
 
 local function blame(retry_after, error)
@@ -124,26 +162,44 @@ local function blame(retry_after, error)
   circuit.last_error = error
 end
 
+local function add_to_totals(outcomes)
+  for _, count in ipairs({ 'ok', 'failed', 'throttled', 'slow' }) do
+    circuit['all_' .. count] = circuit['all_' .. count] + (outcomes[count] or 0)
+  end
+end
+
+-- How many permits lapsed.
 local function prune()
-  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+  local lapsed = redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+  circuit.abandoned = circuit.abandoned + lapsed
+  return lapsed
 end
 
 local function lease(token)
   redis.call('ZADD', KEYS[2], now + LEASE, token)
-  redis.call('PEXPIRE', KEYS[2], LEASE)
+  -- It lasts longer than its leases, so that they are found to have lapsed.
+  redis.call('PEXPIRE', KEYS[2], policy.ttl_ms)
 end
 
 -- A clock that was set back adds nothing to the wait.
 local function remaining()
   if circuit.state ~= 'open' then return 0 end
-  return math.min(math.max(circuit.due - now, 0), circuit.due - circuit.since)
+  return math.max(math.min(circuit.due - now, circuit.due - circuit.since), 0)
+end
+
+local function override_remaining()
+  if circuit.override_until == 0 then return 0 end
+  return math.max(circuit.override_until - now, 1)
 end
 
 local function reply(granted)
   local sum = total()
   return {
-    circuit.known and 1 or 0, circuit.state, circuit.epoch, remaining(), circuit.attempt,
-    circuit.opened_at, circuit.rejected, circuit.last_error, sum.ok, sum.failed, sum.throttled,
-    now, granted and 1 or 0, circuit.came_from or '', circuit.came_from and circuit.reason or '',
+    circuit.known and 1 or 0, circuit.state, circuit.override, override_remaining(),
+    circuit.epoch, remaining(), circuit.attempt, circuit.opened_at, circuit.rejected,
+    circuit.last_error, sum.ok, sum.failed, sum.throttled, sum.slow,
+    circuit.all_ok, circuit.all_failed, circuit.all_throttled, circuit.all_slow,
+    now, granted and 1 or 0, circuit.moved and 1 or 0,
+    circuit.came_from, circuit.reason, circuit.actor, circuit.since,
   }
 end

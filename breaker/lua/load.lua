@@ -1,1 +1,2 @@
+if woke() then save() end
 return reply()

@@ -1,16 +1,21 @@
--- ARGV  4 epoch   5 token   6 outcome   7 retry_after   8 error
-local epoch, token, outcome = tonumber(ARGV[4]), ARGV[5], ARGV[6]
-local retry_after, error = tonumber(ARGV[7]), ARGV[8]
+-- ARGV  5 epoch   6 token   7 outcome   8 retry_after   9 error
+local epoch, token, outcome = tonumber(ARGV[5]), ARGV[6], ARGV[7]
+local COUNTS = { ok = 'ok', failure = 'failed', throttled = 'throttled', slow = 'slow' }
 
-prune()
-if epoch ~= circuit.epoch or redis.call('ZREM', KEYS[2], token) == 0 then return reply() end
-if outcome == 'neutral' then return reply() end
-if outcome == 'ok' then
-  circuit.passed = circuit.passed + 1
-  if circuit.passed >= policy.success_threshold then move('trial_succeeded') end
-else
-  blame(retry_after, error)
+local function judge()
+  if outcome == 'neutral' then return end
+  add_to_totals({ [COUNTS[outcome]] = 1 })
+  if outcome == 'ok' then
+    circuit.passed = circuit.passed + 1
+    if circuit.passed >= policy.success_threshold then move('trial_succeeded') end
+    return
+  end
+  blame(tonumber(ARGV[8]), ARGV[9])
   move('trial_failed')
 end
-save()
+
+local lapsed = prune()
+local counts = epoch == circuit.epoch and redis.call('ZREM', KEYS[2], token) == 1
+if counts then judge() end
+if lapsed > 0 or counts then save() end
 return reply()

@@ -1,4 +1,4 @@
--- ARGV  4 token
-prune()
-if redis.call('ZSCORE', KEYS[2], ARGV[4]) then lease(ARGV[4]) end
+-- ARGV  5 token
+if prune() > 0 then save() end
+if redis.call('ZSCORE', KEYS[2], ARGV[5]) then lease(ARGV[5]) end
 return reply()

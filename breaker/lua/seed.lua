@@ -1,17 +1,23 @@
--- ARGV  4 epoch   5 state   6 remaining   7 attempt   8 opened_at   9 last_error
-local epoch, state = tonumber(ARGV[4]), ARGV[5]
+-- ARGV  5 epoch   6 state   7 remaining   8 override   9 override_remaining   10 attempt
+--       11 opened_at   12 last_error
+local epoch, state, override_lasts = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[9])
 if epoch <= circuit.epoch then return reply() end
 
-local known, rejected = circuit.known, circuit.rejected
+local before = circuit
 circuit = new()
-circuit.known, circuit.rejected, circuit.changed = known, rejected, true
-circuit.epoch, circuit.since = epoch, now
-circuit.attempt, circuit.opened_at = tonumber(ARGV[7]), tonumber(ARGV[8])
-circuit.last_error = ARGV[9]
+circuit.known, circuit.rejected, circuit.moved = before.known, before.rejected, true
+for _, count in ipairs({ 'all_ok', 'all_failed', 'all_throttled', 'all_slow' }) do
+  circuit[count] = before[count]
+end
+circuit.epoch, circuit.since, circuit.override = epoch, now, ARGV[8]
+if override_lasts > 0 then circuit.override_until = now + override_lasts end
+circuit.attempt, circuit.opened_at = tonumber(ARGV[10]), tonumber(ARGV[11])
+circuit.last_error = ARGV[12]
 -- The permits of a half-open round are lost with the store: the next trial opens a new one.
 if state ~= 'closed' then
-  circuit.state, circuit.due = 'open', now + tonumber(ARGV[6])
+  circuit.state, circuit.due = 'open', now + tonumber(ARGV[7])
 end
-redis.call('DEL', KEYS[2])
+redis.call('DEL', KEYS[2], KEYS[3])
 save()
+circuit.moved = false  -- a memory is no transition
 return reply()

@@ -8,7 +8,7 @@ from breaker.local import LocalStore
 from breaker.shared import SharedStore
 from breaker.store import Store
 
-TIMES = (b"since", b"due", b"opened_at", b"retry_at")
+TIMES = (b"since", b"due", b"opened_at", b"retry_at", b"override_until")
 
 
 class Bench(Protocol):
@@ -39,9 +39,10 @@ def age(client: "redis.Redis", namespace: str, ms: int) -> None:
     """Let time pass for a server, whose clock is its own, by making what it keeps older."""
     for key in client.scan_iter(f"cb:{{{namespace}}}:circuit:*"):
         _age_circuit(client, key, ms)
-    for key in client.scan_iter(f"cb:{{{namespace}}}:leases:*"):
-        for token, expiry in client.zrange(key, 0, -1, withscores=True):
-            client.zadd(key, {token: expiry - ms})
+    for kind in ("leases", "accusers"):
+        for key in client.scan_iter(f"cb:{{{namespace}}}:{kind}:*"):
+            for member, at in client.zrange(key, 0, -1, withscores=True):
+                client.zadd(key, {member: at - ms})
 
 
 def _age_circuit(client: "redis.Redis", key: bytes, ms: int) -> None:

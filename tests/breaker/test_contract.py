@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from breaker.circuit import Reason, Seed, State
+from breaker.circuit import Override, Reason, Seed, State, Verb
 from breaker.classify import Outcome
 from breaker.policy import Policy
 from breaker.store import NO_REPORT, Report, View
@@ -17,20 +17,20 @@ OPEN = Tally(failed=3)
 
 
 def opened(bench: Bench, policy: Policy = POLICY, report: Report = NO_REPORT) -> View:
-    epoch = bench.store.load("x").epoch
+    epoch = bench.store.load("x", POLICY).epoch
     tally = Tally(failed=policy.failure_threshold)
     return bench.store.record("x", policy, tally, epoch=epoch, report=report)
 
 
 def admitted(bench: Bench, token: str = "t", policy: Policy = POLICY) -> View:
     """Let the open time pass and take a permit."""
-    view = bench.store.load("x")
+    view = bench.store.load("x", POLICY)
     bench.advance(view.remaining / 1000 + 0.01)
     return bench.store.admit_trial("x", policy, epoch=view.epoch, token=token)
 
 
 def settled(bench: Bench, outcome: Outcome, token: str = "t", policy: Policy = POLICY) -> View:
-    epoch = bench.store.load("x").epoch
+    epoch = bench.store.load("x", POLICY).epoch
     return bench.store.record_trial("x", policy, outcome, epoch=epoch, token=token)
 
 
@@ -41,13 +41,13 @@ def seconds(view: View) -> float:
 
 def test_an_unheard_of_circuit_is_closed_and_stays_unheard_of_by_asking(bench: Bench) -> None:
     for _ in range(2):
-        view = bench.store.load("x")
+        view = bench.store.load("x", POLICY)
         assert (view.known, view.state, view.epoch) == (False, State.CLOSED, 0)
 
 
 def test_the_failure_that_reaches_the_threshold_opens(bench: Bench) -> None:
     first = bench.store.record("x", POLICY, Tally(failed=2), epoch=0)
-    assert (first.state, first.reason, first.tally) == (State.CLOSED, None, Tally(failed=2))
+    assert (first.state, first.moved, first.tally) == (State.CLOSED, False, Tally(failed=2))
     last = bench.store.record("x", POLICY, FAILED, epoch=0, report=Report(error="Boom: no"))
     assert (last.state, last.came_from, last.reason) == (
         State.OPEN,
@@ -61,8 +61,9 @@ def test_the_failure_that_reaches_the_threshold_opens(bench: Bench) -> None:
 
 def test_only_the_operation_that_moved_the_circuit_is_told_so(bench: Bench) -> None:
     view = opened(bench)
-    assert bench.store.load("x").reason is None
-    assert bench.store.record("x", POLICY, FAILED, epoch=view.epoch).reason is None
+    later = bench.store.load("x", POLICY)
+    assert (view.moved, later.moved, later.reason) == (True, False, Reason.THRESHOLD_REACHED)
+    assert not bench.store.record("x", POLICY, FAILED, epoch=view.epoch).moved
 
 
 def test_throttled_calls_are_failures(bench: Bench) -> None:
@@ -116,8 +117,8 @@ def test_a_store_that_lost_its_data_changes_nothing(bench: Bench) -> None:
     bench.store.record("x", POLICY, OPEN, epoch=7)
     bench.store.admit_trial("x", POLICY, epoch=7, token="t")
     bench.store.record_trial("x", POLICY, Outcome.OK, epoch=7, token="t")
-    bench.store.renew_trial("x", token="t")
-    assert not bench.store.load("x").known
+    bench.store.renew_trial("x", POLICY, token="t")
+    assert not bench.store.load("x", POLICY).known
 
 
 def test_nobody_may_try_before_the_open_time_is_over(bench: Bench) -> None:
@@ -130,7 +131,7 @@ def test_nobody_may_try_before_the_open_time_is_over(bench: Bench) -> None:
 def test_a_clock_set_back_does_not_lengthen_the_wait(bench: Bench) -> None:
     opened(bench)
     bench.advance(-3600)
-    assert seconds(bench.store.load("x")) == 10
+    assert seconds(bench.store.load("x", POLICY)) == 10
     assert admitted(bench).granted
 
 
@@ -219,12 +220,12 @@ def test_a_permit_lapses_unless_it_is_renewed(bench: Bench) -> None:
     opened(bench)
     admitted(bench, "a")
     bench.advance(10)
-    bench.store.renew_trial("x", token="a")
+    bench.store.renew_trial("x", POLICY, token="a")
     bench.advance(10)
     assert not admitted(bench, "b").granted
     bench.advance(5)
     assert admitted(bench, "b").granted
-    bench.store.renew_trial("x", token="a")
+    bench.store.renew_trial("x", POLICY, token="a")
     assert settled(bench, Outcome.FAILURE, "a").state is State.HALF_OPEN
     assert settled(bench, Outcome.OK, "b").state is State.CLOSED
 
@@ -249,7 +250,7 @@ def test_a_trial_of_an_earlier_round_says_nothing(bench: Bench) -> None:
 
 
 def test_each_reopening_waits_longer_up_to_the_cap(bench: Bench) -> None:
-    policy = replace(POLICY, backoff_factor=3, max_open_timeout=50)
+    policy = replace(POLICY, backoff_factor=3, max_open_timeout=50, jitter=0)
     waits = [seconds(opened(bench, policy))]
     for _ in range(3):
         admitted(bench, "t", policy)
@@ -261,7 +262,7 @@ def test_each_reopening_waits_longer_up_to_the_cap(bench: Bench) -> None:
 def test_the_wait_starts_over_after_a_healthy_window(
     bench: Bench, healthy: float, wait: float
 ) -> None:
-    policy = replace(POLICY, backoff_factor=2)
+    policy = replace(POLICY, backoff_factor=2, jitter=0)
     opened(bench, policy)
     admitted(bench, "t", policy)
     settled(bench, Outcome.OK, "t", policy)
@@ -299,8 +300,8 @@ def test_a_seed_restores_the_remaining_time(bench: Bench) -> None:
     )
     view = bench.store.seed("x", POLICY, seed)
     assert (view.state, view.epoch, view.remaining, view.attempt) == (State.OPEN, 9, 4_000, 2)
-    assert (view.opened_at, view.last_error, view.reason) == (5, "Boom", None)
-    assert bench.store.load("x").known
+    assert (view.opened_at, view.last_error, view.moved) == (5, "Boom", False)
+    assert bench.store.load("x", POLICY).known
 
 
 def test_a_seed_never_overrules_a_later_epoch(bench: Bench) -> None:
@@ -324,4 +325,196 @@ def test_a_seed_may_close(bench: Bench) -> None:
 
 def test_circuits_of_other_names_are_untouched(bench: Bench) -> None:
     opened(bench)
-    assert bench.store.load("y").state is State.CLOSED
+    assert bench.store.load("y", POLICY).state is State.CLOSED
+
+
+@pytest.mark.parametrize("given", [0.5, None], ids=["as asked", "by default with a back-off"])
+def test_jitter_only_lengthens_the_open_time_and_not_beyond_the_cap(
+    bench: Bench, given: float | None
+) -> None:
+    policy = replace(POLICY, backoff_factor=2, jitter=given)
+    share = given or 0.1
+    waits = set()
+    for _ in range(8):
+        bench.advance(POLICY.window + 1)
+        waits.add(opened(bench, policy).remaining)
+        admitted(bench, "t", policy)
+        settled(bench, Outcome.OK, "t", policy)
+    assert len(waits) > 1
+    assert all(10_000 <= wait <= 10_000 * (1 + share) for wait in waits)
+    capped = replace(policy, max_open_timeout=10)
+    bench.advance(POLICY.window + 1)
+    assert opened(bench, capped).remaining == 10_000
+
+
+def in_a_row(*outcomes: int) -> Tally:
+    """Failures, with a success before each 0."""
+    return sum((Tally(failed=1, streak=1) if bad else Tally(ok=1) for bad in outcomes), Tally())
+
+
+@pytest.mark.parametrize(
+    ("tallies", "state"),
+    [
+        pytest.param([in_a_row(1, 1), in_a_row(0), in_a_row(1, 1)], State.CLOSED, id="a success"),
+        pytest.param([in_a_row(1, 1), in_a_row(1)], State.OPEN, id="three in a row"),
+        pytest.param([in_a_row(1, 0, 1, 1), in_a_row(1)], State.OPEN, id="two batches"),
+        pytest.param([in_a_row(1, 1, 0), in_a_row(1, 1)], State.CLOSED, id="a late success"),
+        pytest.param([in_a_row(1, 1), Tally(slow=1), in_a_row(1)], State.OPEN, id="slow between"),
+    ],
+)
+def test_failures_in_a_row(bench: Bench, tallies: list[Tally], state: State) -> None:
+    policy = replace(POLICY, consecutive=True)
+    for tally in tallies:
+        view = bench.store.record("x", policy, tally, epoch=0)
+        bench.advance(7)  # rows go on from bucket to bucket
+    assert view.state is state
+
+
+def test_a_row_of_failures_older_than_the_window_is_forgotten(bench: Bench) -> None:
+    policy = replace(POLICY, consecutive=True)
+    bench.store.record("x", policy, in_a_row(1, 1), epoch=0)
+    bench.advance(70)
+    assert bench.store.record("x", policy, in_a_row(1), epoch=0).state is State.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("tally", "state"),
+    [
+        pytest.param(Tally(ok=4, slow=2), State.CLOSED, id="too few are slow"),
+        pytest.param(Tally(ok=4, slow=3), State.CLOSED, id="too small a share"),
+        pytest.param(Tally(ok=3, slow=3), State.OPEN, id="both reached"),
+        pytest.param(Tally(ok=3, failed=2, slow=2), State.CLOSED, id="failures are no slow calls"),
+    ],
+)
+def test_slow_calls_open_a_circuit_too(bench: Bench, tally: Tally, state: State) -> None:
+    view = bench.store.record("x", POLICY, tally, epoch=0)
+    assert view.state is state
+    assert view.totals == tally
+    if state is State.OPEN:
+        assert (view.reason, view.tally) == (Reason.SLOW_RATE_REACHED, tally)
+
+
+def test_as_many_hosts_as_the_quorum_must_have_met_failures(bench: Bench) -> None:
+    policy = replace(POLICY, trip_quorum=2)
+    for _ in range(3):
+        view = bench.store.record("x", policy, OPEN, epoch=0, host="one")
+    assert view.state is State.CLOSED
+    assert bench.store.record("x", policy, Tally(ok=1), epoch=0, host="two").state is State.CLOSED
+    assert bench.store.record("x", policy, FAILED, epoch=0, host="two").state is State.OPEN
+
+
+def test_a_host_whose_failures_are_old_is_no_part_of_the_quorum(bench: Bench) -> None:
+    policy = replace(POLICY, trip_quorum=2)
+    bench.store.record("x", policy, OPEN, epoch=0, host="one")
+    bench.advance(61)
+    assert bench.store.record("x", policy, OPEN, epoch=0, host="two").state is State.CLOSED
+    assert bench.store.record("x", policy, FAILED, epoch=0, host="one").state is State.OPEN
+
+
+def test_trials_abandoned_three_times_open_the_circuit_again(bench: Bench) -> None:
+    opened(bench)
+    for token in "abc":
+        assert admitted(bench, token).granted
+        bench.advance(15)
+    view = admitted(bench, "d")
+    assert (view.state, view.reason, view.granted) == (State.OPEN, Reason.TRIALS_ABANDONED, False)
+    assert (seconds(view), view.attempt) == (10, 2)
+
+
+def test_totals_outlive_windows_and_transitions(bench: Bench) -> None:
+    bench.store.record("x", POLICY, Tally(ok=2, throttled=1), epoch=0)
+    opened(bench)
+    admitted(bench)
+    settled(bench, Outcome.OK)
+    bench.advance(100)
+    view = bench.store.load("x", POLICY)
+    assert (view.tally, view.totals) == (Tally(), Tally(ok=3, failed=3, throttled=1))
+
+
+def commanded(bench: Bench, verb: Verb, *, lasting: int = 0, expected: int | None = None) -> View:
+    return bench.store.command(
+        "x", POLICY, verb, actor="ann", reason="the why", lasting=lasting, expected_epoch=expected
+    )
+
+
+@pytest.mark.parametrize(
+    ("verb", "word"),
+    [
+        (Verb.OPEN, Override.FORCED_OPEN),
+        (Verb.DISABLE, Override.DISABLED),
+        (Verb.METRICS_ONLY, Override.METRICS_ONLY),
+        (Verb.CLOSE, State.CLOSED),
+        (Verb.AUTO, State.OPEN),
+        (Verb.RESET, State.CLOSED),
+    ],
+)
+def test_a_command_is_a_transition_with_an_actor(bench: Bench, verb: Verb, word: str) -> None:
+    before = opened(bench)
+    view = commanded(bench, verb)
+    assert (view.word, view.moved, view.came_from) == (word, True, State.OPEN)
+    assert (view.actor, view.reason) == ("ann", "the why")
+    assert view.epoch > before.epoch
+
+
+def test_a_command_that_expected_another_epoch_does_nothing(bench: Bench) -> None:
+    epoch = opened(bench).epoch
+    stale = commanded(bench, Verb.CLOSE, expected=epoch - 1)
+    assert (stale.state, stale.moved, stale.epoch) == (State.OPEN, False, epoch)
+    assert commanded(bench, Verb.CLOSE, expected=epoch).state is State.CLOSED
+
+
+def test_an_override_goes_before_the_state_and_gives_it_back(bench: Bench) -> None:
+    opened(bench)
+    epoch = commanded(bench, Verb.OPEN).epoch
+    bench.advance(60)
+    assert not bench.store.admit_trial("x", POLICY, epoch=epoch, token="t").granted
+    view = commanded(bench, Verb.AUTO)
+    assert (view.word, view.came_from) == (State.OPEN, Override.FORCED_OPEN)
+    assert admitted(bench).granted
+
+
+def test_an_override_ends_by_itself(bench: Bench) -> None:
+    view = commanded(bench, Verb.DISABLE, lasting=20_000)
+    assert round(view.override_remaining / 1000) == 20
+    bench.advance(21)
+    view = bench.store.load("x", POLICY)
+    assert (view.word, view.came_from) == (State.CLOSED, Override.DISABLED)
+    assert (view.moved, view.reason, view.actor) == (True, Reason.OVERRIDE_EXPIRED, "")
+    assert not bench.store.load("x", POLICY).moved
+
+
+def test_who_finds_an_override_at_its_end_does_nothing_else(bench: Bench) -> None:
+    epoch = commanded(bench, Verb.METRICS_ONLY, lasting=5_000).epoch
+    bench.advance(6)
+    view = bench.store.record("x", POLICY, OPEN, epoch=epoch, rejected=1)
+    assert (view.reason, view.tally, view.rejected) == (Reason.OVERRIDE_EXPIRED, Tally(), 1)
+
+
+def test_a_disabled_circuit_counts_nothing(bench: Bench) -> None:
+    epoch = commanded(bench, Verb.DISABLE).epoch
+    view = bench.store.record("x", POLICY, OPEN, epoch=epoch)
+    assert (view.word, view.tally, view.totals) == (Override.DISABLED, Tally(), Tally())
+
+
+def test_with_metrics_only_a_circuit_counts_and_never_opens(bench: Bench) -> None:
+    epoch = commanded(bench, Verb.METRICS_ONLY).epoch
+    view = bench.store.record("x", POLICY, OPEN, epoch=epoch)
+    assert (view.word, view.state, view.tally) == (Override.METRICS_ONLY, State.CLOSED, OPEN)
+
+
+def test_closing_keeps_what_a_reset_forgets(bench: Bench) -> None:
+    bench.store.record("x", POLICY, Tally(), epoch=0, rejected=4)
+    opened(bench, report=Report(error="Boom"))
+    view = commanded(bench, Verb.CLOSE)
+    assert (view.attempt, view.rejected, view.last_error) == (1, 4, "Boom")
+    assert (view.tally, view.opened_at, view.totals) == (Tally(), 0, OPEN)
+    view = commanded(bench, Verb.RESET)
+    assert (view.attempt, view.rejected, view.last_error, view.totals) == (0, 0, "", Tally())
+
+
+def test_a_seed_restores_an_override_and_what_is_left_of_it(bench: Bench) -> None:
+    seed = Seed(state=State.OPEN, epoch=9, override=Override.DISABLED, override_remaining=4_000)
+    view = bench.store.seed("x", POLICY, seed)
+    assert (view.word, view.override_remaining) == (Override.DISABLED, 4_000)
+    bench.advance(5)
+    assert bench.store.load("x", POLICY).word == State.OPEN

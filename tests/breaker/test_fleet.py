@@ -17,8 +17,9 @@ from django_redis import get_redis_connection
 from breaker import CircuitOpenError, get_breaker
 from breaker.agent import agent
 from breaker.breaker import Breaker
-from breaker.circuit import LEASE
 from breaker.link import link
+from breaker.policy import Policy
+from breaker.trials import LEASE
 from breaker.window import Tally
 from config.children import end_with_parent
 from tests.breaker.benches import age
@@ -144,7 +145,7 @@ def test_a_process_that_ends_leaves_its_counts(fleet: Fleet) -> None:
     assert process.ask("ok") == "ok"
     process.popen.stdin.close()
     assert process.popen.wait(10) == 0
-    assert link.shared().load("fleet").tally == Tally(ok=1)
+    assert link.shared().load("fleet", Policy()).tally == Tally(ok=1)
 
 
 def test_a_new_process_meets_the_circuit_as_it_is(fleet: Fleet) -> None:
@@ -170,7 +171,7 @@ def test_a_forked_child_has_an_agent_and_counts_of_its_own() -> None:
     breaker.allow().fail()
     assert os.read(reader, 100) == b"refused"
     os.waitpid(child, 0)
-    assert link.shared().load("forked").tally == Tally(ok=2, failed=1)
+    assert link.shared().load("forked", Policy()).tally == Tally(ok=2, failed=1)
 
 
 def refused_within(seconds: float, breaker: Breaker) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from breaker import CircuitOpenError, Outcome, circuit_breaker, get_breaker
 from breaker.control import circuits
 from breaker.link import link
+from breaker.policy import Policy
 from breaker.store import View
 from breaker.window import Tally
 
@@ -23,7 +24,7 @@ def fail() -> None:
 def view(name: str) -> View:
     """The shared circuit, with what this process has counted so far."""
     get_breaker(name).replica.flush()
-    return link.shared().load(name)
+    return link.shared().load(name, Policy())
 
 
 def open_circuit(name: str, **options: Any) -> None:

@@ -18,6 +18,7 @@ from breaker.change import Change, change_of
 from breaker.circuit import Reason, State
 from breaker.link import link
 from breaker.models import BreakerState, BreakerTransition
+from breaker.policy import Policy
 from breaker.signals import circuit_changed
 from breaker.store import View
 from breaker.window import Tally
@@ -47,6 +48,8 @@ def change(epoch: int, state: State = State.OPEN, **fields: Any) -> Change:
     view = View(
         known=True,
         state=state,
+        override=None,
+        override_remaining=0,
         epoch=epoch,
         remaining=30_000,
         attempt=1,
@@ -55,8 +58,13 @@ def change(epoch: int, state: State = State.OPEN, **fields: Any) -> Change:
         last_error="Down",
         tally=Tally(ok=1, failed=5),
         at=1_700_000_000_000,
+        totals=Tally(ok=1, failed=5),
+        granted=False,
+        moved=True,
         came_from=State.CLOSED,
         reason=Reason.THRESHOLD_REACHED,
+        actor="",
+        since=1_700_000_000_000,
     )
     made = change_of("rows", view._replace(**fields))
     assert made
@@ -91,6 +99,7 @@ def test_each_transition_leaves_a_row_and_the_state_follows(history: None) -> No
         "ok": 0,
         "failed": 2,
         "throttled": 0,
+        "slow": 0,
     }
     row.refresh_from_db()
     assert (row.state, row.open_until, row.opened_at) == ("closed", None, None)
@@ -121,7 +130,7 @@ def test_an_open_row_restores_what_store_and_processes_forgot(history: None) -> 
     assert breaker.state == "closed"
     assert agent.flush()
     assert breaker.state == "open"
-    view = link.shared().load("restored")
+    view = link.shared().load("restored", Policy())
     assert view.epoch == epoch
     assert 55_000 < view.remaining <= 60_000
 

@@ -49,7 +49,7 @@ def fail_until_refused(breaker: Breaker, at_most: int) -> int:
 
 def shared_state(name: str) -> State | None:
     try:
-        seen = link.shared().load(name)
+        seen = link.shared().load(name, Policy())
     except redis.RedisError:
         return None
     return seen.state if seen.known else None
@@ -60,7 +60,7 @@ def test_an_open_circuit_outlives_the_loss_of_all_data() -> None:
     before = view("kept")
     get_redis_connection("breaker").flushall()
     eventually(lambda: shared_state("kept") is State.OPEN)
-    after = link.shared().load("kept")
+    after = link.shared().load("kept", Policy())
     assert after.epoch == before.epoch
     assert 57_000 < after.remaining <= before.remaining
     with pytest.raises(CircuitOpenError):
@@ -188,7 +188,7 @@ def test_the_agent_outlives_the_unforeseen(
 ) -> None:
     strike(ValueError, monkeypatch)
     get_breaker("watched").call(int)
-    eventually(lambda: link.shared().load("watched").tally.ok == 2)
+    eventually(lambda: link.shared().load("watched", Policy()).tally.ok == 2)
     assert "The breaker agent stumbled" in caplog.text
 
 
@@ -196,7 +196,7 @@ def test_a_dead_agent_is_replaced_at_the_next_new_circuit(monkeypatch: pytest.Mo
     monkeypatch.setattr(threading, "excepthook", lambda args: None)
     strike(SystemExit, monkeypatch).join(3)
     get_breaker("next").call(int)
-    eventually(lambda: link.shared().load("next").tally.ok == 1)
+    eventually(lambda: link.shared().load("next", Policy()).tally.ok == 1)
 
 
 def test_a_cache_that_is_not_redis_means_local_circuits(settings: Settings) -> None:
@@ -276,9 +276,9 @@ def test_a_trial_under_way_keeps_its_permit() -> None:
     call = breaker.allow()
     key = "cb:{breaker}:leases:long"
     client = get_redis_connection("breaker")
-    client.zadd(key, {call.token: link.shared().load("long").at + 1_000})
+    client.zadd(key, {call.token: link.shared().load("long", Policy()).at + 1_000})
     breaker.replica.renew_trials()
-    assert client.zscore(key, call.token) > link.shared().load("long").at + 10_000
+    assert client.zscore(key, call.token) > link.shared().load("long", Policy()).at + 10_000
     call.ok()
     assert breaker.state == "closed"
     assert not breaker.replica.trials

@@ -9,6 +9,7 @@ from pytest_django import Settings
 from breaker import get_breaker
 from breaker.agent import agent
 from breaker.control import CircuitStatus
+from breaker.window import Tally
 from config.redis import caches
 from health import CheckResult, Reason, Status, registry
 from health.checker import Checker
@@ -49,12 +50,19 @@ def circuit(name: str, state: str = "closed", override: str | None = None) -> Ci
         name=name,
         state=state,  # type: ignore[arg-type]
         override=override,  # type: ignore[arg-type]
+        override_ends_in=None,
         epoch=1,
         calls=7,
         failures=5,
+        slow=0,
+        totals=Tally(ok=2, failed=5),
         rejected=2,
         retry_after=41.0 if state == "open" else 0.0,
+        attempt=1,
         opened_at=None,
+        changed_at=None,
+        reason="",
+        actor="",
         last_error="",
         source="shared",
     )
