@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from random import SystemRandom
 from threading import Lock, Thread
 
@@ -55,7 +55,8 @@ class Checker:
     """Starts its threads when built; ``edition`` is always the newest published one."""
 
     def __init__(self, probes: Iterable[Probe], *, jitter: Callable[[], float] = spread) -> None:
-        self._inbox: SimpleQueue[Report | Wake | Stop] = SimpleQueue()
+        # Not a SimpleQueue: that of CPython 3.11 may sleep on in get() when its time is over.
+        self._inbox: Queue[Report | Wake | Stop] = Queue()
         self._pid = os.getpid()
         self._beat = now = time.monotonic()
         self._identity = this_process()

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from threading import Thread
 from typing import TypeVar
 
@@ -33,7 +33,8 @@ def probe_now(probes: Iterable[Probe], *, timeout: float) -> Snapshot:
 
 def within(timeout: float, calls: Mapping[Key, Callable[[], Value]]) -> dict[Key, Value]:
     """What each call returned, if it did in time. A call that hangs keeps its daemon thread."""
-    done: SimpleQueue[tuple[Key, Value]] = SimpleQueue()
+    # Not a SimpleQueue: that of CPython 3.11 may sleep on in get() when its time is over.
+    done: Queue[tuple[Key, Value]] = Queue()
     until = time.monotonic() + timeout
     for key, call in calls.items():
         Thread(target=_put, args=(done, key, call), daemon=True).start()
@@ -47,5 +48,5 @@ def within(timeout: float, calls: Mapping[Key, Callable[[], Value]]) -> dict[Key
     return results
 
 
-def _put(done: "SimpleQueue[tuple[Key, Value]]", key: Key, call: Callable[[], Value]) -> None:
+def _put(done: "Queue[tuple[Key, Value]]", key: Key, call: Callable[[], Value]) -> None:
     done.put((key, call()))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from typing import Any, NoReturn
 
 import hiredis
@@ -24,7 +24,8 @@ class Conversation:
         self._ear = Ear(connection)
         self._heard = heard
         self._turns = Turns()
-        self._errands: SimpleQueue[Errand] = SimpleQueue()
+        # Not a SimpleQueue: that of CPython 3.11 may sleep on in get() when its time is over.
+        self._errands: Queue[Errand] = Queue()
 
     def hold(self, channel: str) -> None:
         """By the owner. Raises OSError or redis.RedisError when it ends."""

@@ -12,7 +12,7 @@ import os
 from collections import defaultdict
 from contextlib import suppress
 from math import inf
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from threading import Lock as Mutex
 from threading import Thread
 from time import sleep
@@ -44,7 +44,8 @@ class Watchdog:
         self.jitter = chance.random()
         self._leases: dict[str, ref[Tenure]] = {}
         self._wake = inf
-        self._news: SimpleQueue[float] = SimpleQueue()
+        # Not a SimpleQueue: that of CPython 3.11 may sleep on in get() when its time is over.
+        self._news: Queue[float] = Queue()
         self._starting = Mutex()
         self._thread: Thread | None = None
 
