@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from .classify import Outcome
+from .deadline import ends_at
 from .offload import offload, submit
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class Call:
     ) -> None:
         if error is None:
             self.ok()
+        elif ends_at() <= monotonic():
+            self.neutral()  # the caller ran out of time, which is no fault of the dependency
         else:
             self.judge(error)
 

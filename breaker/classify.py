@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .errors import CircuitOpenError, PolicyError
+from .errors import CallRefused, PolicyError
 from .policy import LONGEST
 
 LONGEST_TEXT = 300
@@ -21,7 +21,7 @@ class Outcome(StrEnum):
     SLOW = "slow"
     """Ended well, but later than the circuit allows, or has not ended by then."""
     NEUTRAL = "neutral"
-    """Says nothing: a cancelled call, a caller's own mistake, a refusal by an inner circuit."""
+    """Says nothing: a cancelled call, a caller's own mistake, a refusal further in."""
 
 
 Classify = Callable[[object], Outcome]
@@ -31,7 +31,7 @@ RetryAfter = Callable[[object], float | None]
 def default_outcome(end: object) -> Outcome:
     """The verdict on a result or an exception when nobody knows better."""
     match end:
-        case CircuitOpenError():
+        case CallRefused():
             return Outcome.NEUTRAL
         case Exception():
             return _of_code(_http_code(end))
@@ -95,7 +95,7 @@ class Rules:
     def outcome(self, end: object) -> Outcome:
         """The verdict on ``end``, the result or the exception of a call."""
         if isinstance(end, BaseException):
-            if not isinstance(end, Exception) or isinstance(end, (CircuitOpenError, *self.ignore)):
+            if not isinstance(end, Exception) or isinstance(end, (CallRefused, *self.ignore)):
                 return Outcome.NEUTRAL
             if isinstance(end, self.record):
                 return Outcome.FAILURE

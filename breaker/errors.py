@@ -10,7 +10,7 @@ class BreakerError(Exception):
 
 
 class PolicyError(BreakerError, ValueError):
-    """An option that no circuit can work with."""
+    """An option that nothing can work with."""
 
     code = "policy_invalid"
 
@@ -21,11 +21,14 @@ class CircuitNameError(BreakerError, ValueError):
     code = "circuit_name_invalid"
 
 
-class CircuitOpenError(BreakerError):
-    """The call was refused and never reached the dependency.
+class CallRefused(BreakerError):
+    """The call never reached the dependency: neutral for any circuit outside, and not retried."""
 
-    ``retry_after`` is in seconds; ``last_failure`` tells operators what went wrong and is kept
-    out of ``str()``.
+
+class CircuitOpenError(CallRefused):
+    """``retry_after`` is in seconds.
+
+    ``last_failure`` tells operators what went wrong and is kept out of ``str()``.
     """
 
     __slots__ = ("last_failure", "name", "retry_after", "state")
@@ -43,6 +46,41 @@ class CircuitOpenError(BreakerError):
 
     def __str__(self) -> str:
         return f"The circuit {self.name!r} is {self.state}; retry in {self.retry_after:.1f} s."
+
+
+class BulkheadFull(CallRefused):
+    """All places were taken, and none became free in time."""
+
+    __slots__ = ("limit", "name", "retry_after")
+    status = 503
+    code = "bulkhead_full"
+
+    def __init__(self, name: str, limit: int, retry_after: float) -> None:
+        self.name = name
+        self.limit = limit
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.name, self.limit, self.retry_after)
+
+    def __str__(self) -> str:
+        return f"All {self.limit} places of {self.name!r} are taken."
+
+
+class TimeLimitExceeded(BreakerError, TimeoutError):
+    """A failure of the dependency; whether it did its work is not known."""
+
+    status = 504
+    code = "time_limit_exceeded"
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.seconds,)
+
+    def __str__(self) -> str:
+        return f"It took longer than {self.seconds:g} s."
 
 
 class CircuitUnknown(BreakerError):

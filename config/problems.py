@@ -28,6 +28,7 @@ DomainError = AccountsError | BreakerError | LockError
 MEDIA_TYPE = "application/problem+json"
 CODES = (
     "account_locked",
+    "bulkhead_full",
     "circuit_open",
     "content_blocked",
     "csrf_failed",
@@ -52,6 +53,7 @@ CODES = (
     "rate_limited",
     "refresh_in_progress",
     "stale_fence",
+    "time_limit_exceeded",
     "token_expired",
     "token_invalid",
     "token_reused",

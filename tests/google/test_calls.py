@@ -16,7 +16,6 @@ from breaker import CircuitOpenError, get_breaker
 from breaker.contrib.google import imagen, veo, vertex
 from breaker.contrib.google.client import client
 from breaker.contrib.google.conf import Service, conf
-from breaker.contrib.google.deadline import within
 from breaker.contrib.google.errors import (
     GenerationError,
     GoogleNotConfigured,
@@ -25,6 +24,7 @@ from breaker.contrib.google.errors import (
     UpstreamUnavailable,
 )
 from breaker.contrib.google.results import Blocked, Operation, OperationFailed, Text
+from breaker.deadline import Deadline
 
 from .conftest import Remote
 
@@ -221,7 +221,7 @@ def test_one_client_serves_a_process_and_none_crosses_a_fork(remote: Remote) -> 
 
 
 def test_nothing_is_sent_when_the_time_went_before_the_request(remote: Remote) -> None:
-    with within(0), pytest.raises(httpx2.ConnectTimeout):
+    with Deadline(0), pytest.raises(httpx2.ConnectTimeout):
         client(conf()).models.generate_content(
             model="m",
             contents="a cat",

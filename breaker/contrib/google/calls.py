@@ -12,13 +12,12 @@ from typing import Any, Generic, TypeVar
 
 from google.genai import types
 
-from breaker import CircuitOpenError, get_breaker
+from breaker import CircuitOpenError, get_breaker, time_limit
 from breaker.breaker import Breaker
 
 from .classify import find, judge, requested_wait
 from .client import client
 from .conf import Settings
-from .deadline import within
 from .translate import translate
 
 T = TypeVar("T")
@@ -58,7 +57,7 @@ def breaker(name: str) -> Breaker:
 def run(call: Call[T]) -> T:
     sdk = client(call.settings)
     admitted = breaker(call.circuit).allow()
-    with _in_our_words(), admitted, within(call.seconds):
+    with _in_our_words(), admitted, time_limit(call.seconds):
         return call.read(call.sent_by(sdk))
 
 
@@ -66,7 +65,7 @@ async def arun(call: Call[T]) -> T:
     sdk = client(call.settings)
     admitted = await breaker(call.circuit).aallow()
     with _in_our_words():
-        async with admitted, asyncio.timeout(call.seconds):
+        async with admitted, time_limit(call.seconds):
             return call.read(await call.sent_by(sdk.aio))
 
 

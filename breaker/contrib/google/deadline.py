@@ -1,40 +1,23 @@
 """A limit on a whole HTTP exchange, where httpx2 only limits each read.
 
 A server that sends one byte now and then never meets a read time-out. So each socket operation
-is given no more than what is left of the exchange, from the connect to the last byte of the body.
-Async calls need none of this: ``asyncio.timeout`` ends them from outside.
+is given no more than what is left of the exchange, from the connect to the last byte of the body,
+and of every time limit around it. Async calls need none of this: they are ended from outside.
 """
 
-import math
 import ssl
-import time
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar
+from time import monotonic
 from typing import Any
 
 import httpcore2
 import httpx2
 
-_ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
-
-
-def within(seconds: float) -> AbstractContextManager[None]:
-    """Send nothing once ``seconds`` are over, whatever else, such as a login, took so long."""
-    return _until(time.monotonic() + seconds)
-
-
-@contextmanager
-def _until(ends_at: float) -> Iterator[None]:
-    before = _ends_at.set(ends_at)
-    try:
-        yield
-    finally:
-        _ends_at.reset(before)
+from breaker.deadline import Deadline, ends_at
 
 
 def _left(expired: type[Exception]) -> float:
-    left = _ends_at.get() - time.monotonic()
+    left = ends_at() - monotonic()
     if left <= 0:
         raise expired("the time limit of the whole exchange is over")
     return left
@@ -81,6 +64,7 @@ class _Backend(httpcore2.SyncBackend):
 
 class _Body(httpx2.SyncByteStream):
     def __init__(self, body: httpx2.SyncByteStream, ends_at: float) -> None:
+        """``ends_at`` is in monotonic seconds."""
         self._body = body
         self._ends_at = ends_at
 
@@ -88,7 +72,7 @@ class _Body(httpx2.SyncByteStream):
         chunks = iter(self._body)
         while True:
             # Only around the read: whoever reads the stream has deadlines of its own.
-            with _until(self._ends_at):
+            with Deadline(self._ends_at - monotonic()):
                 chunk = next(chunks, None)
             if chunk is None:
                 return
@@ -107,12 +91,10 @@ class DeadlineTransport(httpx2.HTTPTransport):
         self._pool._network_backend = _Backend()
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        now = time.monotonic()
-        ends_at = min(_ends_at.get(), now + request.extensions["timeout"]["read"])
-        if now >= ends_at:
-            raise httpx2.ConnectTimeout("too late to begin", request=request)
-        with _until(ends_at):
+        with Deadline(request.extensions["timeout"]["read"]):
+            if ends_at() <= monotonic():
+                raise httpx2.ConnectTimeout("too late to begin", request=request)
             response = super().handle_request(request)
-        assert isinstance(response.stream, httpx2.SyncByteStream)  # noqa: S101
-        response.stream = _Body(response.stream, ends_at)
+            assert isinstance(response.stream, httpx2.SyncByteStream)  # noqa: S101
+            response.stream = _Body(response.stream, ends_at())
         return response

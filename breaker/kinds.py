@@ -1,0 +1,29 @@
+"""What becomes of calling a function, which says how to stand beside the call."""
+
+import inspect
+from collections.abc import Callable
+from enum import Enum, auto
+from functools import partial
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction
+
+
+class Kind(Enum):
+    FUNCTION = auto()
+    COROUTINE = auto()
+    GENERATOR = auto()
+    ASYNC_GENERATOR = auto()
+
+
+def kind_of(function: Callable[..., Any]) -> Kind:
+    """Of functions, methods and partials of them, and of objects by their ``__call__``."""
+    while isinstance(function, partial):
+        function = function.func
+    if not inspect.isroutine(function) and not isinstance(function, type):
+        function = type(function).__call__
+    if inspect.isasyncgenfunction(function):
+        return Kind.ASYNC_GENERATOR
+    if inspect.isgeneratorfunction(function):
+        return Kind.GENERATOR
+    return Kind.COROUTINE if iscoroutinefunction(function) else Kind.FUNCTION
