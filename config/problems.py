@@ -28,6 +28,7 @@ DomainError = AccountsError | BreakerError | LockError
 MEDIA_TYPE = "application/problem+json"
 CODES = (
     "account_locked",
+    "breaker_unavailable",
     "bulkhead_full",
     "circuit_open",
     "content_blocked",
@@ -52,6 +53,7 @@ CODES = (
     "permission_denied",
     "rate_limited",
     "refresh_in_progress",
+    "stale_epoch",
     "stale_fence",
     "time_limit_exceeded",
     "token_expired",
