@@ -1,1 +1,1 @@
-"""What the locks cost, beside the raw commands and other libraries, in one run on one machine."""
+"""What locks and breakers cost, beside raw commands and other libraries, in one run."""

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from . import arena, crash, crowd, fight, handover, uncontended
+from . import arena, crash, crowd, fight, guarded, handover, idle, traffic, uncontended
 from .rows import Row, record, table
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
@@ -15,6 +15,9 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "fight": fight.measure,
     "crowd": crowd.measure,
     "crash": crash.measure,
+    "guarded": guarded.measure,
+    "traffic": traffic.measure,
+    "idle": idle.measure,
 }
 
 

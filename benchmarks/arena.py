@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import ParamSpec, TypeVar
 
 import django
+from django.core.management import call_command
 
 from config import secrets
 from config.children import Child, end_with_parent
@@ -40,6 +41,7 @@ def opened() -> Iterator[None]:
         )
         secrets.ensure()
         set_up()
+        call_command("migrate", verbosity=0)
         yield
 
 

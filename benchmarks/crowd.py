@@ -13,11 +13,9 @@ from .arena import Worker, until, workers
 from .contenders import PATIENCE
 from .rounds import ratio
 from .rows import Budget, Row
-from .store import client, waiting
+from .store import commands, waiting
 
 NAME = "crowd"
-# What this benchmark itself says to the store.
-OWN = {"cmdstat_info", "cmdstat_config|resetstat"}
 
 
 class Serving(NamedTuple):
@@ -56,18 +54,13 @@ def _serve(team: list[Worker], size: int) -> Serving:
         share = size // len(team)
         crowds = [worker.submit(kinds[number % 2], share) for number, worker in enumerate(team)]
         until(lambda: waiting(NAME) == share * len(team))
-        client().config_resetstat()
+        before = commands()
         began = time.monotonic()
     for crowd in crowds:
         crowd.result()
     elapsed = time.monotonic() - began
-    return Serving(_commands() / (share * len(team)), elapsed / (share * len(team)))
-
-
-def _commands() -> int:
-    """Since the last reset."""
-    statistics = client().info("commandstats")
-    return sum(stat["calls"] for name, stat in statistics.items() if name not in OWN)
+    served = share * len(team)
+    return Serving((commands() - before) / served, elapsed / served)
 
 
 def _threads(number: int) -> None:

@@ -6,6 +6,7 @@ from random import Random
 from statistics import median, quantiles
 from typing import TypeVar
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -18,14 +19,14 @@ class Spread:
     high: float
 
 
-def interleave(trials: Mapping[str, Callable[[], T]], *, rounds: int) -> dict[str, list[T]]:
+def interleave(trials: Mapping[K, Callable[[], T]], *, rounds: int) -> dict[K, list[T]]:
     """What each trial returned in each round; a round before them warms up.
 
     Their order is drawn for each round, because a trial leaves caches as the next one likes them,
     or not.
     """
     order, draw = list(trials), Random(0)
-    results: dict[str, list[T]] = {name: [] for name in order}
+    results: dict[K, list[T]] = {name: [] for name in order}
     for turn in range(rounds + 1):
         draw.shuffle(order)
         for name in order:

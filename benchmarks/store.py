@@ -1,4 +1,4 @@
-"""What the store itself tells of our locks, and the client that all other contenders share."""
+"""What the store itself tells, and the client that all other contenders share."""
 
 from functools import cache
 
@@ -11,6 +11,10 @@ from locking import lock
 def url() -> str:
     """The database that keeps our locks, which the others use too."""
     return str(settings.CACHES["locks"]["LOCATION"])
+
+
+# What is said to learn what has been said.
+ASKING = {"cmdstat_info"}
 
 
 @cache
@@ -27,3 +31,9 @@ def seconds_left(name: str) -> float:
 def waiting(name: str) -> int:
     _, queue, *_ = lock(name).keys
     return int(client().zcard(queue))
+
+
+def commands() -> int:
+    """Performed by the server so far, those in scripts included."""
+    statistics = client().info("commandstats")
+    return sum(stat["calls"] for name, stat in statistics.items() if name not in ASKING)

@@ -8,8 +8,9 @@ from collections.abc import Callable
 import pytest
 from django.conf import settings
 
-from benchmarks import crash, crowd, fight, handover, uncontended
+from benchmarks import crash, crowd, fight, guarded, handover, idle, traffic, uncontended
 from benchmarks.contenders import REDIS_PY
+from benchmarks.guarded import BARE
 from benchmarks.rows import Row
 
 
@@ -24,6 +25,9 @@ from benchmarks.rows import Row
         ),
         pytest.param(lambda: crowd.measure(few=4, many=8, repeats=1), 2, id="crowd"),
         pytest.param(lambda: crash.measure(rounds=1), 2, id="crash"),
+        pytest.param(lambda: guarded.measure(BARE, [], rounds=2, seconds=0.0001), 6, id="guarded"),
+        pytest.param(lambda: traffic.measure([], seconds=0.2), 8, id="traffic"),
+        pytest.param(lambda: idle.measure([], few=1, many=20, seconds=3), 1, id="idle"),
     ],
 )
 def test_a_benchmark_measures(measure: Callable[[], list[Row]], lines: int) -> None:
