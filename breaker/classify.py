@@ -4,8 +4,10 @@ import logging
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
+from . import headers
 from .errors import CallRefused, PolicyError
 from .policy import LONGEST
 
@@ -42,9 +44,11 @@ def default_outcome(end: object) -> Outcome:
 
 
 def default_retry_after(end: object) -> float | None:
-    """Seconds the error itself asks to wait, as the errors of this project carry them."""
+    """Seconds to wait, as the errors of this project carry them, or as Retry-After tells."""
     wait = getattr(end, "retry_after", None)
-    return wait if isinstance(wait, int | float) else None
+    if isinstance(wait, int | float):
+        return wait
+    return headers.retry_after(end, now=datetime.now(UTC))
 
 
 def _http_code(error: Exception) -> int | None:
