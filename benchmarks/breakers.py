@@ -32,8 +32,10 @@ class Colour(StrEnum):
     ASYNC = "async"
 
 
-def _ours(name: str, failures: int) -> Guard:
-    around = circuit_breaker(name, failure_threshold=failures, open_timeout=OPEN_FOR)
+def _ours(name: str, failures: int, *, slow: float | None = None) -> Guard:
+    around = circuit_breaker(
+        name, failure_threshold=failures, open_timeout=OPEN_FOR, slow_call_seconds=slow
+    )
     return Guard(around, CircuitOpenError)
 
 
@@ -96,19 +98,22 @@ def _async_interlock_redis(name: str, failures: int) -> Guard:
     return _interlock(name, failures, storage=storage)
 
 
+# It watches how long calls take, as interlock-cb always does and no other can.
+OURS_SLOW = "ours+slow calls"
 CIRCUITBREAKER = "circuitbreaker"
 PYBREAKER, PYBREAKER_REDIS = "pybreaker", "pybreaker+Redis"
 PURGATORY, PURGATORY_REDIS = "purgatory", "purgatory+Redis"
 INTERLOCK, INTERLOCK_REDIS = "interlock-cb", "interlock-cb+Redis"
 
 SHARED = (PYBREAKER_REDIS, PURGATORY_REDIS, INTERLOCK_REDIS)
-PEERS = (CIRCUITBREAKER, PYBREAKER, PURGATORY, INTERLOCK, *SHARED)
+PEERS = (OURS_SLOW, CIRCUITBREAKER, PYBREAKER, PURGATORY, INTERLOCK, *SHARED)
 
 # What is missing cannot do it: pybreaker knows coroutines of Tornado only, and purgatory's way to
 # Redis awaits it.
 LIBRARIES: Mapping[Colour, Mapping[str, Make]] = {
     Colour.SYNC: {
         OURS: _ours,
+        OURS_SLOW: partial(_ours, slow=60.0),
         CIRCUITBREAKER: _circuitbreaker,
         PYBREAKER: _pybreaker,
         PURGATORY: _purgatory,
@@ -118,6 +123,7 @@ LIBRARIES: Mapping[Colour, Mapping[str, Make]] = {
     },
     Colour.ASYNC: {
         OURS: _ours,
+        OURS_SLOW: partial(_ours, slow=60.0),
         CIRCUITBREAKER: _circuitbreaker,
         PURGATORY: _async_purgatory,
         INTERLOCK: _interlock,
