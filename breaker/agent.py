@@ -4,16 +4,19 @@ It flushes counts, renews the permits of trials under way, and looks again at ci
 processes changed. Idle, it makes one trip a second, however many circuits there are.
 """
 
-import atexit
 import logging
 import os
 import threading
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from math import inf
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from . import offload
+from .bell import Bell
 from .chance import uniform
+from .farewell import before_the_end
 from .follower import Follower
 from .history import history
 from .link import link
@@ -25,10 +28,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FLUSH_EVERY = 0.1
-"""Seconds, while there is anything to flush; from idleness it takes up to one poll."""
+FLUSH_AFTER = 0.1
+"""Seconds from the first success, or at once if there are ``MANY``."""
+MANY = 1000
 POLL_EVERY = 1.0
 RENEW_EVERY = LEASE / 1000 / 3
+LAST_PATIENCE = 2.0
 
 
 class Agent:
@@ -38,6 +43,7 @@ class Agent:
 
     def _begin(self) -> None:
         self._watched: dict[str, Replica] = {}
+        self._bell: Bell | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._working = threading.Lock()
@@ -46,12 +52,24 @@ class Agent:
         self._watched[replica.name] = replica
         self.start()
 
+    def ring(self) -> None:
+        """From any thread: there is something to flush, soon, or at once if it is much."""
+        if self._bell:
+            self._bell.ring()
+
     def start(self) -> None:
         with self._starting:
             if self._thread is None or not self._thread.is_alive():
                 self._hook()
                 with self._working:  # or the thread would not find itself yet, and end
-                    self._thread = started(self._run, "breaker-agent")
+                    self._begin_thread(Bell())
+
+    def _begin_thread(self, bell: Bell) -> None:
+        self._thread = started(lambda: self._run(bell), "breaker-agent")
+        if self._thread:
+            self._bell = bell
+        else:
+            bell.close()
 
     def names(self) -> set[str]:
         return set(self._watched)
@@ -75,72 +93,96 @@ class Agent:
         if not self._hooked:
             self._hooked = True
             os.register_at_fork(after_in_child=self._inherit)
-            atexit.register(self.flush, timeout=2.0)
+            before_the_end(lambda: self.flush(timeout=LAST_PATIENCE))
 
     def _inherit(self) -> None:
         """In a forked child: threads are gone, locks may be held, counts are the parent's."""
         for replica in self._replicas():
             replica.inherit()
+        if self._bell:
+            self._bell.close()
         self._begin()
         history.forget()
         link.reset()
         offload.reset()
 
-    def _run(self) -> None:
-        follower, due, mine = Follower(), Due(), True
-        while mine:
-            try:
-                mine = self._turn(follower, due)
-            except Exception:
-                # The thread must outlive whatever befalls it: counts would pile up unwritten.
-                logger.exception("The breaker agent stumbled")
-                follower.hang_up()
-                sleep(FLUSH_EVERY)
+    def _run(self, bell: Bell) -> None:
+        follower, due = Follower(), Due()
+        with closing(bell), ExitStack() as ending:
+            ending.callback(follower.hang_up)
+            while self._turned(follower, due, bell):
+                continue
 
-    def _turn(self, follower: Follower, due: "Due") -> bool:
+    def _turned(self, follower: Follower, due: "Due", bell: Bell) -> bool:
+        """The thread must outlive whatever befalls it: counts would pile up unwritten."""
+        try:
+            return self._turn(follower, due, bell)
+        except Exception:
+            logger.exception("The breaker agent stumbled")
+            follower.hang_up()
+            sleep(FLUSH_AFTER)
+            return True
+
+    def _turn(self, follower: Follower, due: "Due", bell: Bell) -> bool:
         """Do what is due and wait for more; False if this is no longer the agent's thread."""
         with self._working:
             if self._thread is not threading.current_thread():
                 return False
-            busy = self._work(follower, due)
-        # After a flush there may soon be more to write.
-        if follower.wait(FLUSH_EVERY if busy else due.poll - monotonic()):
+            self._work(follower, due)
+        if follower.wait(due.next() - monotonic(), bell):
             due.poll = 0
         return True
 
-    def _work(self, follower: Follower, due: "Due") -> bool:
-        """Do what is due; whether there were counts to flush."""
-        busy = self._flush()
-        if monotonic() >= due.renewal:
-            due.renewal = monotonic() + RENEW_EVERY
+    def _work(self, follower: Follower, due: "Due") -> None:
+        now = monotonic()
+        if now >= min(due.flush, due.poll) or self._has_much():
+            due.flush = inf
+            self._flush()
+        elif self._has_some():
+            due.flush = min(due.flush, now + FLUSH_AFTER)
+        if now >= due.renewal:
+            due.renewal = now + RENEW_EVERY
             self._renew_trials()
-        if monotonic() >= due.poll:
-            due.poll = monotonic() + POLL_EVERY * uniform(0.9, 1.1)
+        if now >= due.poll:
             self._refresh(follower)
-        return busy
+            due.poll = monotonic() + link.pause(POLL_EVERY) * uniform(0.9, 1.1)
+
+    def _has_some(self) -> bool:
+        return any(replica.snapshot.counts.oks for replica in self._replicas())
+
+    def _has_much(self) -> bool:
+        return any(len(replica.snapshot.counts.oks) >= MANY for replica in self._replicas())
 
     def _replicas(self) -> "list[Replica]":
         return list(self._watched.values())
 
-    def _flush(self) -> bool:
-        return sum(replica.flush() for replica in self._replicas()) > 0
+    def _flush(self) -> None:
+        for replica in self._replicas():
+            replica.flush()
 
     def _renew_trials(self) -> None:
         for replica in self._replicas():
             replica.renew_trials()
 
     def _refresh(self, follower: Follower) -> None:
-        moved = any(replica.snapshot.epoch for replica in self._replicas())
-        for name in follower.stale(self._watched.keys(), moved=moved):
-            self._watched[name].refresh()
+        replicas = self._replicas()
+        moved = any(replica.snapshot.epoch for replica in replicas)
+        stale = set(follower.stale(self._watched.keys(), moved=moved))
+        for replica in replicas:
+            if replica.name in stale or replica.snapshot.lapsed() or replica.stranded():
+                replica.refresh()
 
 
 @dataclass(slots=True)
 class Due:
     """Monotonic seconds."""
 
+    flush: float = inf
     poll: float = 0.0
     renewal: float = 0.0
+
+    def next(self) -> float:
+        return min(self.flush, self.poll, self.renewal)
 
 
 agent = Agent()

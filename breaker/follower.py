@@ -2,11 +2,12 @@
 
 from collections.abc import Collection
 from contextlib import suppress
-from time import sleep
+from typing import Any
 
 import redis
 from redis.client import PubSub
 
+from .bell import Bell
 from .link import link
 from .shared import SharedStore
 
@@ -33,14 +34,14 @@ class Follower:
             self.hang_up()
             return ()
 
-    def wait(self, seconds: float) -> bool:
-        """Until the time is over or a message came; whether one did."""
+    def wait(self, seconds: float, bell: Bell) -> bool:
+        """Until the time is over, the bell rings or a message comes; whether one did."""
         try:
             if self._pubsub and self._pubsub.subscribed:
-                return self._hear(self._pubsub, seconds)
-        except redis.RedisError:
+                return self._hear(self._pubsub, seconds, bell)
+        except (redis.RedisError, OSError):
             self.hang_up()
-        sleep(max(seconds, 0))
+        bell.wait(seconds)
         return False
 
     def hang_up(self) -> None:
@@ -70,8 +71,11 @@ class Follower:
             with suppress(redis.RedisError):
                 self._pubsub.subscribe(shared.channel)
 
-    def _hear(self, pubsub: PubSub, seconds: float) -> bool:
-        heard = pubsub.get_message(timeout=max(seconds, 0)) is not None
+    def _hear(self, pubsub: PubSub, seconds: float, bell: Bell) -> bool:
+        connection: Any = pubsub.connection
+        # What has been read from the socket with an earlier message would not be seen there.
+        arrived = connection.can_read() or bell.wait(seconds, connection._get_socket())
+        heard = arrived and pubsub.get_message() is not None
         while heard and pubsub.get_message():
             continue
         return heard

@@ -20,6 +20,7 @@ from .shared import SharedStore
 from .store import Store, View
 
 logger = logging.getLogger(__name__)
+LONGEST_PAUSE = 8.0
 Question = Callable[[Store, Policy], View]
 
 
@@ -30,6 +31,7 @@ class Link:
     def reset(self) -> None:
         self.up = True
         self.local = LocalStore()
+        self._failures = 0
         self._misused: set[str] = set()
 
     def shared(self) -> SharedStore | None:
@@ -65,14 +67,19 @@ class Link:
         except redis.RedisError as error:
             raise BreakerUnavailable from error
 
+    def pause(self, seconds: float) -> float:
+        """How long to wait before asking again: ever longer while nobody answers."""
+        return min(seconds * 2.0 ** min(max(self._failures - 1, 0), 10), LONGEST_PAUSE)
+
     def lost(self, error: redis.RedisError) -> None:
+        self._failures += 1
         if self.up:
             self.up = False
             logger.warning("Circuits are local to this process: the store failed: %s", error)
 
     def found(self) -> bool:
         """Whether the link was down until now."""
-        was_down, self.up = not self.up, True
+        was_down, self.up, self._failures = not self.up, True, 0
         if was_down:
             logger.info("Circuits are shared again")
         return was_down

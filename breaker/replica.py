@@ -147,6 +147,11 @@ class Replica:
         self._adopt(view)
         return view
 
+    def stranded(self) -> bool:
+        """Whether the store is out of reach and this circuit has yet to stop going by it."""
+        by_itself = self.policy.on_store_error is OnStoreError.LOCAL
+        return not (link.up or by_itself or self.snapshot.suspended)
+
     def _ask(self, question: Question) -> View | None:
         """None if the store is out of reach, and the circuit not to go on without it."""
         return link.ask(self.name, self.policy, self.snapshot.memory(), question)
