@@ -171,6 +171,7 @@ class Agent:
         for replica in replicas:
             if replica.name in stale or replica.snapshot.lapsed() or replica.stranded():
                 replica.refresh()
+            replica.testify()
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""A transition, as the process that made it tells of it."""
+"""A transition, as the process that made it tells of it, or one that learned of it."""
 
 import os
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from .circuit import Override, State
 from .conf import conf
 from .store import View
-from .window import Tally
+from .window import NOTHING, Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +34,16 @@ class Change:
     """The window's calls at that moment."""
     last_error: str
     host: str
+    """Where it was made; '' and ``pid`` 0 if another process made it and died of telling."""
     pid: int
 
 
 def change_of(name: str, view: View) -> Change | None:
-    """The transition that was made by the operation the view answers, if there was one."""
-    if not view.moved:
+    """The last transition, made by the operation the view answers or learned of by it.
+
+    None if there was none, or if the store knows of it from somebody's memory only.
+    """
+    if not view.came_from:
         return None
     lasts = view.override_remaining
     return Change(
@@ -56,10 +60,10 @@ def change_of(name: str, view: View) -> Change | None:
         attempt=view.attempt,
         opened_at=moment(view.opened_at),
         open_until=moment(view.at + view.remaining if view.state is State.OPEN else 0),
-        tally=view.tally,
+        tally=view.tally if view.moved else NOTHING,
         last_error=view.last_error,
-        host=conf().host,
-        pid=os.getpid(),
+        host=conf().host if view.moved else "",
+        pid=os.getpid() if view.moved else 0,
     )
 
 

@@ -154,10 +154,12 @@ def _in_store(name: str) -> bool:
 
 def _shared(shared: SharedStore) -> Iterator[CircuitStatus]:
     mine = agent.names()
-    names = sorted({*shared.names(), *mine})
+    names, policy = sorted({*shared.names(), *mine}), conf().policy
     expired = []
-    for name, view in zip(names, shared.load_many(names, conf().policy), strict=True):
-        if view.known or name in mine:
+    for name, view in zip(names, shared.load_many(names, policy), strict=True):
+        if view is None:
+            yield _status(name, link.local.load(name, policy), "local")
+        elif view.known or name in mine:
             yield _status(name, view, "shared")
         else:
             expired.append(name)

@@ -127,6 +127,22 @@ class BreakerUnavailable(BreakerError):
         return "The store of the circuits does not answer; nothing was done."
 
 
+class CircuitKeyMisused(BreakerError):
+    """Somebody uses the circuit's key in the store for something else."""
+
+    status = 409
+    code = "circuit_key_misused"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.name,)
+
+    def __str__(self) -> str:
+        return f"The store keeps something else under the key of the circuit {self.name!r}."
+
+
 class CommandInvalid(BreakerError, ValueError):
     """A command without a reason, or with an expiry where there is nothing to expire."""
 

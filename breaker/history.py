@@ -33,6 +33,7 @@ class History:
     def forget(self) -> None:
         self._news: deque[Change] = deque(maxlen=LONGEST_QUEUE)
         self._unwritten: deque[Change] = deque(maxlen=LONGEST_QUEUE)
+        self._doubtful: deque[Change] = deque(maxlen=LONGEST_QUEUE)
         self._wanted: dict[str, Sow] = {}
         self._thread: threading.Thread | None = None
         self._idle = threading.Condition()
@@ -43,6 +44,12 @@ class History:
         if conf().history:
             self._unwritten.append(change)
         self._wake()
+
+    def confirm(self, change: Change) -> None:
+        """Write down a transition that another process made, unless it has done so itself."""
+        if conf().history:
+            self._doubtful.append(change)
+            self._wake()
 
     def recall(self, name: str, sow: Sow) -> None:
         """Hand to ``sow`` what the database knows of an open circuit the store has not heard of."""
@@ -87,7 +94,7 @@ class History:
             return False
 
     def _queued(self) -> bool:
-        return bool(self._news or self._unwritten or self._wanted)
+        return bool(self._news or self._unwritten or self._doubtful or self._wanted)
 
     def _pause(self, seconds: float) -> None:
         connections.close_all()
@@ -98,17 +105,23 @@ class History:
         while self._news:
             circuit_changed.send_robust(sender=Change, change=self._news.popleft())
         while self._unwritten:
-            self._write(self._unwritten.popleft())
+            self._write(self._unwritten)
+        while self._doubtful:
+            self._write(self._doubtful, unless=rows.is_written)
         while self._wanted:
             self._look_up(*self._wanted.popitem())
 
-    def _write(self, change: Change) -> None:
+    def _write(
+        self, queue: deque[Change], *, unless: Callable[[Change], bool] = lambda change: False
+    ) -> None:
+        change = queue.popleft()
         try:
-            rows.write(change)
+            if not unless(change):
+                rows.write(change)
         except DataError:
             logger.exception("A transition of %s does not fit its row", change.name)
         except Exception:
-            self._unwritten.appendleft(change)
+            queue.appendleft(change)
             raise
 
     def _look_up(self, name: str, sow: Sow) -> None:

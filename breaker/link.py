@@ -13,10 +13,10 @@ from django_redis import get_redis_connection
 
 from .circuit import Seed
 from .conf import conf
-from .errors import BreakerUnavailable
+from .errors import BreakerUnavailable, CircuitKeyMisused
 from .local import LocalStore
 from .policy import OnStoreError, Policy
-from .shared import SharedStore
+from .shared import SharedStore, is_misuse
 from .store import Store, View
 
 logger = logging.getLogger(__name__)
@@ -58,13 +58,18 @@ class Link:
             return None
         return _ask(self.local, name, policy, memory, question)
 
-    def ask_shared(self, question: Question, policy: Policy) -> View:
-        """What an operator wants done is done for all or not at all: raises BreakerUnavailable."""
+    def ask_shared(self, name: str, policy: Policy, question: Question) -> View:
+        """What an operator wants done is done for all or not at all.
+
+        Raises BreakerUnavailable and CircuitKeyMisused.
+        """
         if (shared := self.shared()) is None:
             return question(self.local, policy)
         try:
             return question(shared, policy)
         except redis.RedisError as error:
+            if is_misuse(error):
+                raise CircuitKeyMisused(name) from error
             raise BreakerUnavailable from error
 
     def pause(self, seconds: float) -> float:
@@ -86,7 +91,7 @@ class Link:
 
     def _failed(self, name: str, error: redis.RedisError) -> None:
         """A key that others use for something else takes one circuit from the fleet, not all."""
-        if not str(error).startswith("WRONGTYPE"):
+        if not is_misuse(error):
             return self.lost(error)
         if name not in self._misused:
             self._misused.add(name)

@@ -2,11 +2,13 @@
 
 import secrets
 import threading
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from .agent import agent
-from .change import change_of
+from .chance import uniform
+from .change import Change, change_of
 from .circuit import Override, Seed, Verb
 from .classify import Outcome
 from .conf import conf
@@ -20,6 +22,9 @@ from .store import Report, View
 if TYPE_CHECKING:
     from .call import Call
 
+WITNESS_AFTER = (5.0, 10.0)
+"""Seconds to wait for the row of another process's transition."""
+
 
 class Replica:
     def __init__(self, name: str) -> None:
@@ -32,6 +37,7 @@ class Replica:
         self.refusals: list[None] = []
         self.trials: WeakValueDictionary[str, Call] = WeakValueDictionary()
         """Calls in flight that hold a permit; one that nobody refers to any more lets it lapse."""
+        self._rumour: tuple[float, Change] | None = None
         self._lock = threading.Lock()
         self._writing = threading.Lock()
 
@@ -131,8 +137,10 @@ class Replica:
     def command(
         self, verb: Verb, *, actor: str, reason: str, lasting: int, expected_epoch: int | None
     ) -> View:
-        """Raises BreakerUnavailable, having done nothing, if the shared store is out of reach."""
+        """Raises BreakerUnavailable and CircuitKeyMisused, having done nothing."""
         view = link.ask_shared(
+            self.name,
+            self.policy,
             lambda store, policy: store.command(
                 self.name,
                 policy,
@@ -142,10 +150,15 @@ class Replica:
                 lasting=lasting,
                 expected_epoch=expected_epoch,
             ),
-            self.policy,
         )
         self._adopt(view)
         return view
+
+    def testify(self) -> None:
+        """Whoever made the last transition has had time to write it down, unless it was killed."""
+        if self._rumour and monotonic() >= self._rumour[0]:
+            (_, change), self._rumour = self._rumour, None
+            history.confirm(change)
 
     def stranded(self) -> bool:
         """Whether the store is out of reach and this circuit has yet to stop going by it."""
@@ -161,8 +174,11 @@ class Replica:
         policy = self.policy
         if view is None:
             return self._stand_in(policy)
-        if change := change_of(self.name, view):
+        change = change_of(self.name, view)
+        if change and view.moved:
             history.note(change)
+        elif change and view.epoch > self.snapshot.epoch:
+            self._rumour = monotonic() + uniform(*WITNESS_AFTER), change
         with self._lock:
             if self.snapshot.outlives(view):
                 self.snapshot.slow_after = policy.slow_call_seconds

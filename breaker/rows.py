@@ -48,6 +48,12 @@ def write(change: Change) -> None:
         rows.filter(name=change.name, epoch__lt=change.epoch).update(**state)
 
 
+def is_written(change: Change) -> bool:
+    from .models import BreakerTransition
+
+    return BreakerTransition.objects.filter(name=change.name, epoch=change.epoch).exists()
+
+
 def _counts(tally: Tally) -> dict[str, int]:
     counts = asdict(tally)
     del counts["streak"]

@@ -79,13 +79,17 @@ class SharedStore:
     def load(self, name: str, policy: Policy) -> View:
         return self._run("load", name, policy)
 
-    def load_many(self, names: Iterable[str], policy: Policy) -> list[View]:
-        """All in one trip; a pipeline cannot fall back to EVAL, so it brings the script along."""
+    def load_many(self, names: Iterable[str], policy: Policy) -> list[View | None]:
+        """All in one trip, None for those whose key is misused.
+
+        A pipeline cannot fall back to EVAL, so it brings the script along.
+        """
         pipeline = self.client.pipeline(transaction=False)
         pipeline.script_load(script("load").text)
         for name in names:
             pipeline.evalsha(script("load").digest, KEYS, *self._call(name, policy))
-        return [_view(raw) for raw in pipeline.execute()[1:]]
+        _, *replies = pipeline.execute(raise_on_error=False)
+        return [_view_unless_misused(reply) for reply in replies]
 
     def record(
         self,
@@ -171,6 +175,18 @@ class SharedStore:
         except redis.exceptions.NoScriptError:
             raw = self.client.eval(code.text, KEYS, *call)
         return _view(raw)
+
+
+def is_misuse(reply: object) -> bool:
+    return isinstance(reply, redis.ResponseError) and str(reply).startswith("WRONGTYPE")
+
+
+def _view_unless_misused(reply: Any) -> View | None:
+    if is_misuse(reply):
+        return None
+    if isinstance(reply, Exception):
+        raise reply
+    return _view(reply)
 
 
 def _texts(raw: Any) -> list[str]:

@@ -56,7 +56,7 @@ def main() -> None:
         "ok": lambda: attempt(lambda: None),
         "state": lambda: get_breaker("fleet").state,
         "opens": opens,
-        "crowd": lambda: crowd(20, 0.7),
+        "crowd": lambda: crowd(50, 1.5),
         "hang": lambda: attempt(lambda: time.sleep(600)),
     }
     get_breaker("fleet").state  # noqa: B018

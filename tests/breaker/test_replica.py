@@ -1,0 +1,200 @@
+"""What a process makes of operators, of outages, of trials without end and of dead colleagues."""
+
+import time
+from typing import Any
+
+import pytest
+import redis
+from django_redis import get_redis_connection
+from pytest_django.fixtures import Settings
+
+import breaker.agent
+import breaker.replica
+from breaker import CircuitOpenError, get_breaker
+from breaker.agent import agent
+from breaker.breaker import Breaker
+from breaker.circuit import Reason, Verb
+from breaker.control import act, circuits
+from breaker.errors import CircuitKeyMisused
+from breaker.link import link
+from breaker.models import BreakerState, BreakerTransition
+from breaker.policy import Policy
+from breaker.window import Tally
+from config.redis import caches
+from tests.breaker.test_guard import Down, fail, view
+from tests.breaker.test_outages import eventually, fail_until_refused
+from tests.servers import Valkey, Watched
+
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(autouse=True)
+def _history(settings: Settings) -> None:
+    settings.BREAKER = {**settings.BREAKER, "HISTORY": True}
+
+
+def said(name: str, verb: Verb, **options: Any) -> None:
+    act(name, verb, actor="ann", reason="maintenance", **options)
+
+
+def refused(breaker: Breaker) -> bool:
+    try:
+        breaker.call(int)
+    except CircuitOpenError:
+        return True
+    return False
+
+
+def test_what_an_operator_says_holds_at_once_and_until_it_ends() -> None:
+    breaker = get_breaker("said")
+    breaker.call(int)
+    said("said", Verb.OPEN, expires_in=1)
+    with pytest.raises(CircuitOpenError) as refusal:
+        breaker.allow()
+    assert refusal.value.state == "forced_open"
+    assert 0.5 < refusal.value.retry_after <= 1
+    eventually(lambda: not refused(breaker))
+
+
+def test_who_is_refused_without_end_is_told_the_usual_time() -> None:
+    breaker = get_breaker("endless", open_timeout=7)
+    breaker.call(int)
+    said("endless", Verb.OPEN)
+    with pytest.raises(CircuitOpenError) as refusal:
+        breaker.allow()
+    assert refusal.value.retry_after == 7
+
+
+def test_a_disabled_circuit_that_nobody_calls_wakes_up_on_time() -> None:
+    breaker = get_breaker("dozing", failure_threshold=1)
+    breaker.call(int)
+    said("dozing", Verb.DISABLE, expires_in=1)
+    with pytest.raises(Down):
+        breaker.call(fail)
+    assert view("dozing").totals == Tally()
+    eventually(lambda: view("dozing").override is None)
+    eventually(lambda: breaker.replica.snapshot.seed.override is None)
+    assert fail_until_refused(breaker, 1) == 1
+
+
+def test_an_override_outlives_the_loss_of_all_data() -> None:
+    breaker = get_breaker("kept override", failure_threshold=1)
+    breaker.call(int)
+    said("kept override", Verb.METRICS_ONLY)
+    get_redis_connection("breaker").flushall()
+    for _ in range(3):
+        with pytest.raises(Down):
+            breaker.call(fail)
+    eventually(lambda: view("kept override").override == "metrics_only")
+    agent.forget()
+    get_redis_connection("breaker").flushall()
+    breaker.call(int)
+    eventually(lambda: view("kept override").override == "metrics_only")
+
+
+def test_a_trial_without_end_fails_and_lets_the_circuit_open_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(breaker.agent, "RENEW_EVERY", 0.1)
+    agent.forget()
+    hung = get_breaker("hung", failure_threshold=1, open_timeout=0.1, half_open_timeout=0.5)
+    with pytest.raises(Down):
+        hung.call(fail)
+    time.sleep(0.15)
+    call = hung.allow()
+    assert view("hung").state == "half_open"
+    eventually(lambda: view("hung").state == "open")
+    assert view("hung").reason == Reason.TRIAL_FAILED
+    assert "too long" in view("hung").last_error
+    call.ok()
+    assert view("hung").state == "open"
+
+
+def test_the_transition_of_a_process_that_was_killed_is_written_by_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(breaker.replica, "WITNESS_AFTER", (0.1, 0.1))
+    get_breaker("witnessed").call(int)
+    # As a process that dies right after.
+    link.shared().record("witnessed", Policy(), Tally(failed=5), epoch=0)
+    eventually(lambda: BreakerTransition.objects.filter(name="witnessed").exists())
+    row = BreakerTransition.objects.get()
+    assert (row.from_state, row.to_state, row.reason) == ("closed", "open", "threshold_reached")
+    assert (row.host, row.pid) == ("", 0)
+    assert BreakerState.objects.get().state == "open"
+
+
+def test_a_key_of_another_kind_takes_one_circuit_from_the_fleet_and_not_all() -> None:
+    get_redis_connection("breaker").set("cb:{breaker}:circuit:odd", "not ours")
+    odd, even = get_breaker("odd", failure_threshold=2), get_breaker("even", failure_threshold=2)
+    assert fail_until_refused(odd, 2) == 2
+    assert fail_until_refused(even, 2) == 2
+    assert link.up
+    assert {status.name: status.source for status in circuits()} == {
+        "odd": "local",
+        "even": "shared",
+    }
+    with pytest.raises(CircuitKeyMisused):
+        said("odd", Verb.CLOSE)
+    assert get_redis_connection("breaker").get("cb:{breaker}:circuit:odd") == b"not ours"
+
+
+class TestWithoutTheStore:
+    def test_allow_admits_every_call(self, own_store: Valkey) -> None:
+        breaker = get_breaker("allowing", failure_threshold=2, on_store_error="allow")
+        fail_until_refused(breaker, 2)
+        own_store.stop()
+        eventually(lambda: not refused(breaker))
+        for _ in range(5):
+            with pytest.raises(Down):
+                breaker.call(fail)
+        own_store.restart()
+        eventually(lambda: refused(breaker), seconds=10)
+
+    def test_reject_refuses_every_call(self, own_store: Valkey) -> None:
+        breaker = get_breaker("rejecting", on_store_error="reject")
+        breaker.call(int)
+        own_store.stop()
+        eventually(lambda: refused(breaker))
+        with pytest.raises(CircuitOpenError) as refusal:
+            breaker.allow()
+        assert 0 < refusal.value.retry_after <= 1
+        own_store.restart()
+        eventually(lambda: not refused(breaker), seconds=10)
+
+    def test_a_circuit_first_used_then_goes_by_the_same_rule(self, own_store: Valkey) -> None:
+        own_store.stop()
+        assert refused(get_breaker("late", on_store_error="reject"))
+        breaker = get_breaker("later", failure_threshold=1, on_store_error="allow")
+        for _ in range(3):
+            with pytest.raises(Down):
+                breaker.call(fail)
+
+
+def test_a_failover_that_lost_the_last_transition_gets_it_back(settings: Settings) -> None:
+    servers = Watched()
+    settings.CACHES = {**settings.CACHES, "breaker": caches(servers.url)["breaker"]}
+    agent.forget()
+    try:
+        opened = get_breaker("failover", failure_threshold=1)
+        opened.call(int)
+        agent.flush()
+        assert fail_until_refused(opened, 1) == 1
+        epoch = view("failover").epoch
+        servers.primary.stop()
+        servers.wait_for_promotion()
+        servers.replica.ask("FLUSHALL")
+        assert refused(opened)
+        eventually(lambda: link.up and view_or_none("failover") == ("open", epoch), seconds=20)
+        assert refused(opened)
+    finally:
+        servers.stop()
+        agent.forget()
+
+
+def view_or_none(name: str) -> tuple[str, int] | None:
+    try:
+        seen = view(name)
+    except redis.RedisError:
+        return None
+    return seen.state.value, seen.epoch
