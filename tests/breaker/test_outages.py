@@ -55,6 +55,49 @@ def shared_state(name: str) -> State | None:
     return seen.state if seen.known else None
 
 
+class Load:
+    """Callers whose every tenth call fails, and what each call cost them beyond itself."""
+
+    def __init__(self, breaker: Breaker, *, callers: int) -> None:
+        self.breaker = breaker
+        self.surprises: list[Exception] = []
+        self._costs: list[float] = []
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._call, daemon=True) for _ in range(callers)]
+        for thread in self._threads:
+            thread.start()
+
+    def go_on(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def costs(self) -> list[float]:
+        costs, self._costs = self._costs, []
+        return costs
+
+    def stop(self) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _call(self) -> None:
+        number = 0
+        while not self._over.is_set():
+            number += 1
+            started = time.perf_counter()
+            try:
+                self.breaker.call(fail if number % 10 == 0 else int)
+            except Down:
+                pass
+            except Exception as error:
+                self.surprises.append(error)
+            self._costs.append(time.perf_counter() - started)
+            time.sleep(0.002)
+
+
+def percentile(costs: list[float], percent: int) -> float:
+    return sorted(costs)[len(costs) * percent // 100]
+
+
 def test_an_open_circuit_outlives_the_loss_of_all_data() -> None:
     open_circuit("kept")
     before = view("kept")
@@ -131,6 +174,22 @@ class TestWithAStoreThatFails:
         with pytest.raises(Down):
             breaker.call(fail)
         assert view("hanging").tally.failures >= 1
+
+    def test_callers_hardly_notice_that_the_store_stops_under_load(self, own_store: Valkey) -> None:
+        breaker = get_breaker("loaded", failure_threshold=100_000)
+        breaker.call(int)
+        load = Load(breaker, callers=8)
+        load.go_on(1)
+        before = load.costs()
+        own_store.pause()
+        load.go_on(2)
+        during = load.costs()
+        own_store.resume()
+        load.stop()
+        assert not load.surprises
+        assert percentile(during, 99) < percentile(before, 99) + 0.06
+        assert sum(cost > 0.04 for cost in during) <= 2 * 8  # the one time-out, met together
+        eventually(lambda: link.up, seconds=10)
 
     def test_a_circuit_first_used_during_the_outage_works(self, own_store: Valkey) -> None:
         own_store.stop()
