@@ -69,9 +69,10 @@ def fleet() -> Iterator[Fleet]:
     processes: list[Process] = []
 
     def start(size: int, *, url: str | None = None, **options: Any) -> list[Process]:
-        processes.extend(Process(url or valkey_url(), options) for _ in range(size))
-        assert [process.answer() for process in processes] == ["ready"] * size
-        return processes
+        started = [Process(url or valkey_url(), options) for _ in range(size)]
+        processes.extend(started)
+        assert [process.answer() for process in started] == ["ready"] * size
+        return started
 
     yield start
     for process in processes:
@@ -98,6 +99,18 @@ def test_failures_add_up_over_processes_and_all_refuse_at_once(fleet: Fleet) -> 
     _, delays = trip(processes)
     assert [process.ask("ok") for process in processes] == ["refused"] * 4
     assert max(delays) < 0.25  # two milliseconds at most on an idle machine
+
+
+def test_a_host_that_fails_alone_opens_nothing_where_two_must_agree(fleet: Fleet) -> None:
+    options = {"failure_threshold": 3, "trip_quorum": 2}
+    lonely = fleet(2, host="one", **options)
+    for _ in range(4):
+        assert [process.ask("fail")[0] for process in lonely] == ["failed"] * 2
+    (other,) = fleet(1, host="two", **options)
+    assert other.ask("ok") == "ok"
+    other.ask("fail")
+    assert other.ask("state") == "open"
+    assert lonely[0].ask("opens")
 
 
 def test_without_messages_the_version_tells_within_little_more_than_a_second(

@@ -7,11 +7,14 @@ import time
 from collections.abc import Callable
 
 import django
+from django.conf import settings
 
 
 def main() -> None:
     django.setup()
     options = json.loads(sys.argv[1])
+    if host := options.pop("host", None):
+        settings.BREAKER = {**settings.BREAKER, "HOST": host}
     from breaker import CircuitOpenError, circuit_breaker, get_breaker
 
     @circuit_breaker("fleet", **options)
