@@ -39,7 +39,7 @@ def stacked(call: Callable[[], Any], threshold: int = 5) -> Stacked:
     @retry("stack", **SWIFT)
     @bulkhead("stack", limit=2)
     @circuit_breaker("stack", failure_threshold=threshold)
-    @time_limit(0.05)
+    @time_limit(5)
     def function() -> Any:
         return call()
 
@@ -50,7 +50,7 @@ def astacked(call: Callable[[], Any], threshold: int = 5) -> Stacked:
     @retry("stack", **SWIFT)
     @bulkhead("stack", limit=2)
     @circuit_breaker("stack", failure_threshold=threshold)
-    @time_limit(0.05)
+    @time_limit(5)
     async def function() -> Any:
         return call()
 
@@ -61,7 +61,7 @@ def streamed(call: Callable[[], Any], threshold: int = 5) -> Stacked:
     @retry("stack", **SWIFT)
     @bulkhead("stack", limit=2)
     @circuit_breaker("stack", failure_threshold=threshold)
-    @time_limit(0.05)
+    @time_limit(5)
     def function() -> Generator[Any, None, None]:
         yield call()
 
@@ -72,7 +72,7 @@ def astreamed(call: Callable[[], Any], threshold: int = 5) -> Stacked:
     @retry("stack", **SWIFT)
     @bulkhead("stack", limit=2)
     @circuit_breaker("stack", failure_threshold=threshold)
-    @time_limit(0.05)
+    @time_limit(5)
     async def function() -> AsyncGenerator[Any, None]:
         yield call()
 
@@ -116,13 +116,13 @@ class TestTheStatedOrder:
 
         def call() -> str:
             seen.append(time_left(60))
-            time.sleep(0.01)
+            time.sleep(0.1)
             if len(seen) < 3:
                 raise Down
             return "done"
 
         assert stack(call)() == "done"
-        assert seen == [pytest.approx(0.05, abs=0.01)] * 3
+        assert seen[0] - seen[2] < 0.15
 
 
 def test_a_call_ended_by_its_limit_is_a_failure_and_is_tried_again() -> None:

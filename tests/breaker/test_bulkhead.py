@@ -1,12 +1,11 @@
 import asyncio
 import gc
-import os
 import pickle
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from breaker import BulkheadFull, Outcome, PolicyError, bulkhead, default_outcome, time_limit
 from breaker.bulkhead import Bulkhead
 from tests.breaker.test_guard import Down
+from tests.locking.workers import forked
 
 
 def until(condition: Callable[[], Any], *, within: float = 5) -> None:
@@ -296,20 +296,16 @@ def test_there_are_never_more_than_the_limit_and_no_place_is_lost() -> None:
 
 
 def test_a_forked_child_has_all_places_to_itself() -> None:
+    def work() -> None:
+        with places, bulkhead("forked", limit=2):
+            assert (places.taken, places.waiting) == (2, 0)
+
     places = bulkhead("forked", limit=2, max_wait=60)
     held = [Held(places), Held(places)]
     waiter = threading.Thread(target=places.call, args=[int])
     waiter.start()
     until(lambda: places.waiting)
-    reader, writer = os.pipe()
-    if (child := os.fork()) == 0:
-        try:
-            with places, bulkhead("forked", limit=2):
-                os.write(writer, f"{places.taken} {places.waiting}".encode())
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    assert os.read(reader, 100) == b"2 0"
+    assert forked(work) == 0
     assert (places.taken, places.waiting) == (2, 1)
     for holder in held:
         holder.let_go()
@@ -318,19 +314,17 @@ def test_a_forked_child_has_all_places_to_itself() -> None:
 
 
 def test_a_child_forked_within_a_call_gains_no_place_by_it() -> None:
+    def work() -> None:
+        call.close()
+        with places, places, pytest.raises(BulkheadFull):
+            places.call(int)
+
     places = bulkhead("within", limit=2)
-    reader, writer = os.pipe()
-    with places:
-        child = os.fork()
-    if child == 0:
-        try:
-            with places, places, suppress(BulkheadFull), places:
-                os.write(writer, b"three")
-            os.write(writer, b"two")
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    assert os.read(reader, 100) == b"two"
+    with ExitStack() as call:
+        call.enter_context(places)
+        assert forked(work) == 0
+        assert places.taken == 1
+    assert places.taken == 0
 
 
 def test_a_name_is_one_bulkhead_while_it_is_in_use() -> None:

@@ -24,6 +24,21 @@ def test_a_waiter_that_has_gone_is_passed_over() -> None:
     assert (places.taken, places.waiting) == (1, 0)
 
 
+def test_who_joins_when_a_place_has_become_free_gets_it() -> None:
+    places = Places(1)
+    waiter = ThreadWaiter()
+    places.join(waiter)
+    assert not waiter.decide()
+    assert (places.taken, places.waiting) == (1, 0)
+
+
+def test_nobody_takes_a_place_past_the_line() -> None:
+    places = Places(1)
+    places._line.append(ThreadWaiter())  # has come, but has not yet looked
+    assert not places.take()
+    assert places.taken == 0
+
+
 def test_one_that_goes_from_a_line_it_is_no_longer_in_has_gone() -> None:
     places = Places(1)
     waiter = ThreadWaiter()

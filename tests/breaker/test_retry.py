@@ -109,6 +109,12 @@ class TestCalls:
             run(retry(**SWIFT), flaky)
         assert flaky.calls == 2
 
+    def test_not_even_if_the_rules_call_it_a_failure(self, run: Run) -> None:
+        flaky = Flaky(CircuitOpenError("x", 0, "open"))
+        with pytest.raises(CircuitOpenError):
+            run(retry(classify=lambda end: Outcome.FAILURE, **SWIFT), flaky)
+        assert flaky.calls == 1
+
     def test_the_wait_is_no_shorter_than_asked_for(self, run: Run) -> None:
         started = time.monotonic()
         assert run(retry(**SWIFT), Flaky(Status(503, retry_after=0.05))) == "done"

@@ -203,19 +203,18 @@ class TestOfPlainCode:
 
 class TestOfStreams:
     def test_the_time_of_the_reader_does_not_count(self) -> None:
-        @time_limit(0.05)
-        def numbers() -> Generator[float, None, str]:
+        @time_limit(1)
+        def numbers() -> Generator[float, None, None]:
             for _ in range(3):
                 yield time_left(60)
-            return "the end"
 
         seen = []
-        for left in (stream := numbers()):
+        for left in numbers():
             assert ends_at() == float("inf"), "the reader has no limit"
             seen.append(left)
-            time.sleep(0.03)
-        assert seen == [pytest.approx(0.05, abs=0.02)] * 3
-        stream.close()
+            time.sleep(0.2)
+        assert len(seen) == 3
+        assert min(seen) > 0.8
 
     def test_the_time_of_the_source_adds_up(self) -> None:
         @time_limit(10)
@@ -226,8 +225,24 @@ class TestOfStreams:
 
         stream = numbers()
         first, second, third = next(stream), next(stream), next(stream)
-        assert first - second == pytest.approx(0.01, abs=0.009)
-        assert first - third >= 0.02
+        assert first - second >= 0.01
+        assert second - third >= 0.01
+
+    def test_the_time_of_an_async_source_adds_up(self) -> None:
+        @time_limit(0.5)
+        async def numbers() -> AsyncGenerator[int, None]:
+            for number in range(10):
+                await asyncio.sleep(0.15)
+                yield number
+
+        async def story() -> list[int]:
+            items = []
+            with pytest.raises(TimeLimitExceeded):
+                async for item in numbers():
+                    items.append(item)
+            return items
+
+        assert 1 <= len(asyncio.run(story())) <= 3
 
     def test_a_stream_that_hangs_is_ended(self) -> None:
         @time_limit(0.02)
