@@ -1,67 +1,42 @@
 """Verbs and views for operators; the doors (admin, commands, REST, health) call these."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
 
 import redis
 
 from .agent import agent
 from .breaker import Breaker
-from .change import moment
-from .circuit import OVERRIDES, Override, State, Verb
+from .change import change_of
+from .circuit import OVERRIDES, Verb
 from .conf import conf
-from .errors import CircuitUnknown, CommandInvalid, StaleEpoch
+from .errors import (
+    BreakerUnavailable,
+    CircuitNameError,
+    CircuitUnknown,
+    CommandInvalid,
+    StaleEpoch,
+)
 from .history import history
 from .link import link
 from .names import canonical
-from .policy import LONGEST
+from .pages import Page, checked, cursor_of, key_of
+from .policy import LONGEST, Policy
 from .registry import get_breaker, known
-from .rows import has_row
+from .rows import has_row, transitions_of
 from .shared import SharedStore
-from .store import View
-from .window import Tally
+from .status import CircuitStatus, Source, status
+
+if TYPE_CHECKING:
+    from .models import BreakerTransition
 
 LONGEST_REASON, LONGEST_ACTOR = 300, 150
+LARGEST_EPOCH = 2**53 - 1
 HISTORY_PATIENCE = 1.0
 """Seconds for the row of a command to be written before its maker goes on."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CircuitStatus:
-    name: str
-    state: State
-    override: Override | None
-    override_ends_in: float | None
-    """Seconds; None if there is no override, or none that ends by itself."""
-    epoch: int
-    calls: int
-    """Within the window, as are ``failures``, ``slow`` and the rates."""
-    failures: int
-    slow: int
-    totals: Tally
-    """All calls counted since the circuit was first heard of or reset, as is ``rejected``."""
-    rejected: int
-    retry_after: float
-    """Seconds until the first trial; 0 unless open."""
-    attempt: int
-    """Openings in a row."""
-    opened_at: datetime | None
-    changed_at: datetime | None
-    """The last transition, whose ``reason`` and ``actor`` follow."""
-    reason: str
-    actor: str
-    last_error: str
-    source: Literal["shared", "local"]
-
-    @property
-    def failure_rate(self) -> float:
-        return self.failures / self.calls if self.calls else 0.0
-
-    @property
-    def slow_rate(self) -> float:
-        return self.slow / self.calls if self.calls else 0.0
+AT_ONCE = 200
+"""Circuits that a search for a page asks of the store in one trip."""
 
 
 def circuits() -> list[CircuitStatus]:
@@ -72,19 +47,52 @@ def circuits() -> list[CircuitStatus]:
     agent.start()  # which notices when the store is back
     if link.up and (shared := link.shared()):
         try:
-            return list(_shared(shared))
+            return list(_shared(shared, _names(shared)))
         except redis.RedisError as error:
             link.lost(error)
-    policy = conf().policy
-    return [_status(name, link.local.load(name, policy), "local") for name in sorted(agent.names())]
+    return list(_local(sorted(agent.names())))
+
+
+def page(
+    *, cursor: str | None = None, limit: int = 50, word: str = "", contains: str = ""
+) -> Page[CircuitStatus]:
+    """``circuits`` by name, or of them those that are ``word`` and have a name with this text.
+
+    Raises CommandInvalid for a cursor that never was, and for a limit that is not from 1 to 200.
+    """
+    after, most = key_of(cursor) if cursor else "", checked(limit) + 1
+    agent.start()
+    if link.up and (shared := link.shared()):
+        try:
+            names = (name for name in _names(shared) if name > after and contains in name)
+            return _page(_in_parts(shared, names), most, word)
+        except redis.RedisError as error:
+            link.lost(error)
+    mine = (name for name in sorted(agent.names()) if name > after and contains in name)
+    return _page(_local(mine), most, word)
 
 
 def circuit(name: str) -> CircuitStatus:
-    """Raises CircuitUnknown."""
+    """Raises CircuitUnknown, and BreakerUnavailable if nobody can say whether there is one."""
     breaker = _breaker(name)
-    breaker.replica.load()
-    view = breaker.replica.look()
-    return _status(breaker.name, view, "shared" if shared() else "local")
+    return status(breaker.name, breaker.replica.look(), _source(breaker.name))
+
+
+def policy(name: str) -> Policy:
+    """The options in force, as far as this process knows those in the code."""
+    return get_breaker(name).replica.policy if known(name) else conf().policy
+
+
+def transitions(
+    name: str, *, cursor: str | None = None, limit: int = 50
+) -> "Page[BreakerTransition]":
+    """What the database knows of a circuit's past, the latest first; raises as ``circuit``."""
+    before, most = _epoch_of(cursor) if cursor else None, checked(limit) + 1
+    rows = transitions_of(_canonical(name), before=before, most=most)
+    if not rows and not cursor:
+        _demand(_canonical(name))
+    following = cursor_of(str(rows[-2].epoch)) if len(rows) == most else None
+    return Page(rows=rows[: most - 1], following=following)
 
 
 def act(
@@ -101,18 +109,17 @@ def act(
     The transition is on record when this returns, or as soon as the database can be reached.
 
     Raises CircuitUnknown, CommandInvalid, StaleEpoch if the circuit is not in the expected epoch,
-    and BreakerUnavailable if the shared store is out of reach: nothing was done then.
+    and BreakerUnavailable if the shared store does not do it.
     """
-    lasting = _checked(verb, actor, reason, expires_in)
+    lasting = _lasting(verb, actor, reason, expires_in)
     breaker = _breaker(name)
-    breaker.replica.load()
     view = breaker.replica.command(
         verb, actor=actor, reason=reason, lasting=lasting, expected_epoch=expected_epoch
     )
     if not view.moved:
         raise StaleEpoch(breaker.name, view.epoch)
     history.drain(HISTORY_PATIENCE)
-    return _status(breaker.name, view, "shared" if shared() else "local")
+    return status(breaker.name, view, _source(breaker.name))
 
 
 def shared() -> bool:
@@ -120,7 +127,7 @@ def shared() -> bool:
     return link.up and link.shared() is not None
 
 
-def _checked(verb: Verb, actor: str, reason: str, expires_in: float | None) -> int:
+def _lasting(verb: Verb, actor: str, reason: str, expires_in: float | None) -> int:
     """Milliseconds that an override lasts; 0 is for as long as nobody ends it."""
     if not reason.strip() or len(reason) > LONGEST_REASON or not reason.isprintable():
         raise CommandInvalid(f"A reason is one line of 1 to {LONGEST_REASON} characters.")
@@ -137,10 +144,28 @@ def _checked(verb: Verb, actor: str, reason: str, expires_in: float | None) -> i
 
 def _breaker(name: str) -> Breaker:
     """That of a circuit somebody has heard of; asking must not make new ones."""
-    name = canonical(name)
-    if not known(name) and not _in_store(name) and not has_row(name):
-        raise CircuitUnknown(name)
-    return get_breaker(name)
+    name = _canonical(name)
+    _demand(name)
+    breaker = get_breaker(name)
+    breaker.replica.load()
+    # What the database remembers of a circuit that the store has lost is back by then.
+    history.drain(HISTORY_PATIENCE)
+    return breaker
+
+
+def _canonical(name: str) -> str:
+    try:
+        return canonical(name)
+    except CircuitNameError:
+        raise CircuitUnknown(name) from None
+
+
+def _demand(name: str) -> None:
+    if known(name) or _in_store(name) or has_row(name):
+        return
+    if link.shared() and not link.up:
+        raise BreakerUnavailable
+    raise CircuitUnknown(name)
 
 
 def _in_store(name: str) -> bool:
@@ -152,40 +177,47 @@ def _in_store(name: str) -> bool:
     return False
 
 
-def _shared(shared: SharedStore) -> Iterator[CircuitStatus]:
-    mine = agent.names()
-    names, policy = sorted({*shared.names(), *mine}), conf().policy
-    expired = []
-    for name, view in zip(names, shared.load_many(names, policy), strict=True):
+def _source(name: str) -> Source:
+    return "shared" if shared() and not link.misused(name) else "local"
+
+
+def _names(shared: SharedStore) -> list[str]:
+    return sorted({*shared.names(), *agent.names()})
+
+
+def _in_parts(shared: SharedStore, names: Iterator[str]) -> Iterator[CircuitStatus]:
+    while part := list(islice(names, AT_ONCE)):
+        yield from _shared(shared, part)
+
+
+def _shared(shared: SharedStore, names: list[str]) -> Iterator[CircuitStatus]:
+    mine, expired = agent.names(), []
+    for name, view in zip(names, shared.load_many(names, conf().policy), strict=True):
         if view is None:
-            yield _status(name, link.local.load(name, policy), "local")
+            yield from _local([name])
         elif view.known or name in mine:
-            yield _status(name, view, "shared")
+            if change := change_of(name, view):  # an override whose time was over
+                history.note(change)
+            yield status(name, view, "shared")
         else:
             expired.append(name)
     if expired:
         shared.forget(expired)
 
 
-def _status(name: str, view: View, source: Literal["shared", "local"]) -> CircuitStatus:
-    lasts = view.override_remaining
-    return CircuitStatus(
-        name=name,
-        state=view.state,
-        override=view.override,
-        override_ends_in=lasts / 1000 if lasts else None,
-        epoch=view.epoch,
-        calls=view.tally.calls,
-        failures=view.tally.failures,
-        slow=view.tally.slow,
-        totals=view.totals,
-        rejected=view.rejected,
-        retry_after=view.remaining / 1000,
-        attempt=view.attempt,
-        opened_at=moment(view.opened_at),
-        changed_at=moment(view.since),
-        reason=view.reason,
-        actor=view.actor,
-        last_error=view.last_error,
-        source=source,
-    )
+def _local(names: Iterable[str]) -> Iterator[CircuitStatus]:
+    default = conf().policy
+    return (status(name, link.local.load(name, default), "local") for name in names)
+
+
+def _page(found: Iterator[CircuitStatus], most: int, word: str) -> Page[CircuitStatus]:
+    rows = list(islice((one for one in found if word in ("", one.word)), most))
+    following = cursor_of(rows[-2].name) if len(rows) == most else None
+    return Page(rows=rows[: most - 1], following=following)
+
+
+def _epoch_of(cursor: str) -> int:
+    epoch = key_of(cursor)
+    if not epoch.isdecimal() or len(epoch) > 16:
+        raise CommandInvalid("There is no such page.")
+    return int(epoch)

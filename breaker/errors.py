@@ -117,14 +117,20 @@ class StaleEpoch(BreakerError):
 
 
 class BreakerUnavailable(BreakerError):
-    """The shared store does not answer: nothing was done."""
+    """The shared store did not do as it was told; ``problem`` says what is known of that."""
 
     status = 503
     code = "breaker_unavailable"
     retry_after = 1.0
 
+    def __init__(self, problem: str = "does not answer; nothing was done") -> None:
+        self.problem = problem
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.problem,)
+
     def __str__(self) -> str:
-        return "The store of the circuits does not answer; nothing was done."
+        return f"The store of the circuits {self.problem}."
 
 
 class CircuitKeyMisused(BreakerError):

@@ -51,7 +51,9 @@ class Link:
         shared = self.shared()
         if shared and self.up:
             try:
-                return _ask(shared, name, policy, memory, question)
+                view = _ask(shared, name, policy, memory, question)
+                self._misused.discard(name)
+                return view
             except redis.RedisError as error:
                 self._failed(name, error)
         if shared and policy.on_store_error is not OnStoreError.LOCAL:
@@ -68,9 +70,11 @@ class Link:
         try:
             return question(shared, policy)
         except redis.RedisError as error:
-            if is_misuse(error):
-                raise CircuitKeyMisused(name) from error
-            raise BreakerUnavailable from error
+            raise _refusal(name, error) from error
+
+    def misused(self, name: str) -> bool:
+        """Whether this circuit is local because its key holds something of others."""
+        return name in self._misused
 
     def pause(self, seconds: float) -> float:
         """How long to wait before asking again: ever longer while nobody answers."""
@@ -97,6 +101,20 @@ class Link:
             self._misused.add(name)
             logger.error("The circuit %r is local to this process: its key is misused", name)
         return None
+
+
+def _refusal(name: str, error: redis.RedisError) -> BreakerUnavailable | CircuitKeyMisused:
+    match error:
+        case redis.TimeoutError():
+            return BreakerUnavailable(
+                "did not answer in time: look again, it may yet do as it was told"
+            )
+        case redis.ResponseError() if is_misuse(error):
+            return CircuitKeyMisused(name)
+        case redis.ResponseError():
+            logger.error("The store of the circuits refused a command: %s", error)
+            return BreakerUnavailable("refused; nothing was done")
+    return BreakerUnavailable()
 
 
 def _ask(store: Store, name: str, policy: Policy, memory: Seed, question: Question) -> View:

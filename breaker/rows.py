@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.db import router, transaction
 from django.utils import timezone
@@ -9,6 +10,9 @@ from django.utils import timezone
 from .change import Change
 from .circuit import Override, Seed, State
 from .window import Tally
+
+if TYPE_CHECKING:
+    from .models import BreakerTransition
 
 
 def write(change: Change) -> None:
@@ -22,7 +26,7 @@ def write(change: Change) -> None:
         to_state=change.to_state,
         reason=change.reason,
         actor=change.actor,
-        counts=_counts(change.tally),
+        counts=counts(change.tally),
         last_error=change.last_error,
         host=change.host,
         pid=change.pid,
@@ -54,10 +58,10 @@ def is_written(change: Change) -> bool:
     return BreakerTransition.objects.filter(name=change.name, epoch=change.epoch).exists()
 
 
-def _counts(tally: Tally) -> dict[str, int]:
-    counts = asdict(tally)
-    del counts["streak"]
-    return counts
+def counts(tally: Tally) -> dict[str, int]:
+    found = asdict(tally)
+    del found["streak"]
+    return found
 
 
 def remembered(name: str) -> Seed | None:
@@ -84,6 +88,14 @@ def has_row(name: str) -> bool:
     from .models import BreakerState
 
     return BreakerState.objects.filter(name=name).exists()
+
+
+def transitions_of(name: str, *, before: int | None, most: int) -> "list[BreakerTransition]":
+    """The latest, of those before an epoch."""
+    from .models import BreakerTransition
+
+    rows = BreakerTransition.objects.filter(name=name).order_by("-epoch")
+    return list(rows.filter(epoch__lt=before)[:most] if before is not None else rows[:most])
 
 
 def _left(until: datetime) -> int:

@@ -30,6 +30,7 @@ CODES = (
     "account_locked",
     "breaker_unavailable",
     "bulkhead_full",
+    "circuit_key_misused",
     "circuit_open",
     "content_blocked",
     "csrf_failed",

@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/auth/", include("accounts.urls")),
     path(".well-known/", include("accounts.urls_wellknown")),
     path("api/v1/", include("breaker.contrib.google.urls")),
+    path("api/v1/", include("breaker.urls")),
     path("api/v1/", include("locking.urls")),
 ]
 

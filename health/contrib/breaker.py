@@ -7,8 +7,8 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from breaker import control
-from breaker.control import CircuitStatus
 from breaker.signals import circuit_changed
+from breaker.status import CircuitStatus
 from health import checker
 from health.probes import Probe
 from health.snapshot import Snapshot

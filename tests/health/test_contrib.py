@@ -8,7 +8,7 @@ from pytest_django import Settings
 
 from breaker import get_breaker
 from breaker.agent import agent
-from breaker.control import CircuitStatus
+from breaker.status import CircuitStatus
 from breaker.window import Tally
 from config.redis import caches
 from health import CheckResult, Reason, Status, registry

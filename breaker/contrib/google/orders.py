@@ -9,6 +9,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from breaker.strict import StrictSerializer
+
 from .conf import Service, conf
 
 PROMPT_LENGTH = 32_000
@@ -32,39 +34,6 @@ class Order:
     @property
     def resolved_model(self) -> str:
         return self.model or conf().models(self.service)[0]
-
-
-class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses fields it does not know and values of another JSON type, by name.
-
-    DRF would turn 5 into "5" and "yes" into true, and what was not meant would be paid for.
-    """
-
-    def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, Mapping):
-            known = self.fields.keys() & data.keys()
-            if wrong := [name for name in known if not _fits(self.fields[name], data[name])]:
-                raise serializers.ValidationError({name: ["Wrong type."] for name in wrong})
-        value = super().to_internal_value(data)
-        if unknown := sorted(set(data) - set(self.fields)):
-            raise serializers.ValidationError({name: ["Unknown field."] for name in unknown})
-        return value
-
-
-def _fits(field: serializers.Field[Any, Any, Any, Any], value: Any) -> bool:
-    # By identity, because to Python true is an integer.
-    match field:
-        case serializers.ChoiceField():
-            return type(value) in {type(choice) for choice in field.choices}
-        case serializers.CharField():
-            return type(value) is str
-        case serializers.BooleanField():
-            return type(value) is bool
-        case serializers.IntegerField():
-            return type(value) is int
-        case serializers.FloatField():
-            return type(value) in (int, float)
-    return True
 
 
 class ImagenParameters(StrictSerializer):

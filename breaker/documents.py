@@ -1,0 +1,59 @@
+"""Circuits as JSON: what REST answers and ``manage.py breakers --json`` prints."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from .policy import Policy
+from .rows import counts
+from .status import CircuitStatus
+
+if TYPE_CHECKING:
+    from .models import BreakerTransition
+
+Document = dict[str, Any]
+
+
+def circuit(found: CircuitStatus, policy: Policy) -> Document:
+    return {
+        "name": found.name,
+        "state": found.state,
+        "override": found.override,
+        "override_ends_in": found.override_ends_in,
+        "epoch": found.epoch,
+        "calls": found.calls,
+        "failures": found.failures,
+        "slow": found.slow,
+        "failure_rate": found.failure_rate,
+        "slow_rate": found.slow_rate,
+        "rejected": found.rejected,
+        "totals": counts(found.totals),
+        "retry_after": found.retry_after,
+        "attempt": found.attempt,
+        "opened_at": _written(found.opened_at),
+        "changed_at": _written(found.changed_at),
+        "reason": found.reason,
+        "actor": found.actor,
+        "last_error": found.last_error,
+        "source": found.source,
+        "config": asdict(policy),
+    }
+
+
+def transition(row: "BreakerTransition") -> Document:
+    return {
+        "epoch": row.epoch,
+        "from_state": row.from_state,
+        "to_state": row.to_state,
+        "reason": row.reason,
+        "actor": row.actor,
+        "at": _written(row.at),
+        "counts": row.counts,
+        "last_error": row.last_error,
+        "host": row.host,
+        "pid": row.pid,
+    }
+
+
+def _written(at: datetime | None) -> str | None:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at else None
