@@ -1,6 +1,7 @@
 """What a process makes of operators, of outages, of trials without end and of dead colleagues."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from breaker.control import act, circuits
 from breaker.errors import CircuitKeyMisused
 from breaker.link import link
 from breaker.models import BreakerState, BreakerTransition
+from breaker.options import Options
 from breaker.policy import Policy
 from breaker.window import Tally
 from config.redis import caches
@@ -198,3 +200,35 @@ def view_or_none(name: str) -> tuple[str, int] | None:
     except redis.RedisError:
         return None
     return seen.state.value, seen.epoch
+
+
+def flush(store: Valkey) -> None:
+    store.ask("FLUSHALL")
+
+
+def restart(store: Valkey) -> None:
+    store.stop()
+    store.restart()
+
+
+@pytest.mark.parametrize("disaster", [flush, restart])
+def test_a_half_open_circuit_that_is_lost_begins_a_new_round(
+    own_store: Valkey, disaster: Callable[[Valkey], None]
+) -> None:
+    options: Options = {"failure_threshold": 1, "open_timeout": 0.2, "success_threshold": 2}
+    breaker = get_breaker("round", **options)
+    assert fail_until_refused(breaker, 1) == 1
+    time.sleep(0.25)
+    old = breaker.allow()
+    epoch = view("round").epoch
+    disaster(own_store)
+    eventually(lambda: view_or_none("round") == ("open", epoch), seconds=10)
+    eventually(lambda: breaker.replica.snapshot.state == "open")
+    new = breaker.allow()
+    with pytest.raises(CircuitOpenError):
+        breaker.allow()
+    old.fail(ConnectionError())
+    assert view("round").state == "half_open", "a trial of the lost round says nothing"
+    new.ok()
+    breaker.allow().ok()
+    assert view("round").state == "closed"
