@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from time import monotonic
 from typing import ParamSpec, TypeVar, overload
 
+from .bounds import LONGEST
 from .call import Call
 from .chance import uniform
 from .circuit import State
@@ -21,7 +22,6 @@ from .errors import CircuitOpenError
 from .names import canonical
 from .offload import submit
 from .options import Options, split
-from .policy import LONGEST
 from .replica import Replica
 from .snapshot import Snapshot
 from .store import NO_REPORT, Report

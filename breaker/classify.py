@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from . import headers
+from .bounds import LONGEST, exceptions
 from .errors import CallRefused, PolicyError
-from .policy import LONGEST
 
 LONGEST_TEXT = 300
 logger = logging.getLogger(__name__)
@@ -73,10 +73,6 @@ def _of_code(code: int | None) -> Outcome:
     return Outcome.FAILURE
 
 
-def _is_exception(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Exception)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rules:
     """How one circuit judges its calls; ``ignore`` before ``record`` before ``classify``."""
@@ -90,9 +86,8 @@ class Rules:
     retry_after: RetryAfter = default_retry_after
 
     def __post_init__(self) -> None:
-        for name, kinds in (("ignore", self.ignore), ("record", self.record)):
-            if not isinstance(kinds, tuple) or not all(map(_is_exception, kinds)):
-                raise PolicyError(f"{name} must be a tuple of exception classes, not {kinds!r}.")
+        exceptions("ignore", self.ignore)
+        exceptions("record", self.record)
         if not callable(self.retry_after) or not callable(self.classify or self.retry_after):
             raise PolicyError("classify and retry_after must be functions of one argument.")
 

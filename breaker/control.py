@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import redis
 
 from .agent import agent
+from .bounds import LONGEST
 from .breaker import Breaker
 from .change import change_of
 from .circuit import OVERRIDES, Verb
@@ -22,7 +23,7 @@ from .history import history
 from .link import link
 from .names import canonical
 from .pages import Page, checked, cursor_of, key_of
-from .policy import LONGEST, Policy
+from .policy import Policy
 from .registry import get_breaker, known
 from .rows import has_row, transitions_of
 from .shared import SharedStore

@@ -3,9 +3,10 @@
 from dataclasses import fields
 from typing import Any, Literal, TypedDict
 
+from .bounds import LONGEST
 from .classify import Classify, RetryAfter, Rules
 from .conf import POLICY_KEYS
-from .policy import LONGEST, Policy
+from .policy import Policy
 
 RULE_KEYS = frozenset(field.name for field in fields(Rules))
 

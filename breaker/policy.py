@@ -1,12 +1,11 @@
 """When a circuit opens, for how long, and what closes it again."""
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .bounds import LONGEST, number, whole
 from .errors import PolicyError
 
-LONGEST = 30 * 86_400
 COUNTS = (
     "failure_threshold",
     "minimum_calls",
@@ -82,7 +81,7 @@ class Policy:
         # Settings and rows spell it as text.
         object.__setattr__(self, "on_store_error", OnStoreError(self.on_store_error))
         for name in COUNTS:
-            _check_count(name, getattr(self, name))
+            whole(name, getattr(self, name))
         for name in DURATIONS:
             self._check_number(name, low=0.01, high=LONGEST)
         self._check_number("failure_rate", low=1e-6, high=1)
@@ -95,10 +94,8 @@ class Policy:
 
     def _check_number(self, name: str, *, low: float, high: float) -> None:
         value = getattr(self, name)
-        if value is None and name in MAY_BE_NONE:
-            return
-        if type(value) not in (int, float) or not low <= value <= high or math.isnan(value):
-            raise PolicyError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}.")
+        if value is not None or name not in MAY_BE_NONE:
+            number(name, value, low=low, high=high)
 
     def _check_pairs(self) -> None:
         if self.max_open_timeout is not None and self.max_open_timeout < self.open_timeout:
@@ -127,8 +124,3 @@ class Policy:
         if self.jitter is None:
             return 0.1 if self.backoff_factor > 1 else 0.0
         return self.jitter
-
-
-def _check_count(name: str, value: object) -> None:
-    if type(value) is not int or not 1 <= value <= 1_000_000:
-        raise PolicyError(f"{name} must be a whole number from 1 to 1000000, not {value!r}.")

@@ -5,10 +5,11 @@ from typing import Any
 
 from rest_framework import serializers
 
+from .bounds import LONGEST
 from .circuit import Override, State
 from .control import LARGEST_EPOCH, LONGEST_REASON
 from .pages import LONGEST_PAGE
-from .policy import COUNTS, LONGEST, MAY_BE_NONE, OnStoreError, Policy
+from .policy import COUNTS, MAY_BE_NONE, OnStoreError, Policy
 from .status import WORDS
 from .strict import KnownSerializer, StrictSerializer
 
