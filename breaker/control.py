@@ -162,7 +162,7 @@ def _canonical(name: str) -> str:
 
 
 def _demand(name: str) -> None:
-    if known(name) or _in_store(name) or has_row(name):
+    if known(name) or _in_store(name) or (conf().history and has_row(name)):
         return
     if link.shared() and not link.up:
         raise BreakerUnavailable

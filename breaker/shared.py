@@ -162,10 +162,19 @@ class SharedStore:
         """Take circuits that have long expired off the list of names."""
         self.client.zrem(self._names, *names)
 
+    def erase(self, name: str) -> None:
+        """Leave nothing of a circuit, as if nobody had ever used it."""
+        *keys, _, names = self._keys(name)
+        self.client.delete(*keys)
+        self.client.zrem(names, name)
+
+    def _keys(self, name: str) -> tuple[str, ...]:
+        own = (f"{self._circuit}{name}", f"{self._leases}{name}", f"{self._accusers}{name}")
+        return *own, self._version, self._names
+
     def _call(self, name: str, policy: Policy, *arguments: Argument) -> tuple[Any, ...]:
-        keys = (f"{self._circuit}{name}", f"{self._leases}{name}", f"{self._accusers}{name}")
         world = (name, self.channel, policy_json(policy), random())
-        return *keys, self._version, self._names, *world, *arguments
+        return *self._keys(name), *world, *arguments
 
     def _run(self, operation: str, name: str, policy: Policy, *arguments: Argument) -> View:
         code = script(operation)

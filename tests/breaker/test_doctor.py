@@ -1,0 +1,140 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import redis
+from django.db import connection
+from pytest_django.fixtures import Settings
+
+from breaker.doctor import Level, examine, judged
+from breaker.facts import Facts
+from breaker.link import link
+from config.redis import caches
+from tests.servers import Cluster, Valkey
+
+GOOD = Facts(
+    info={
+        "redis_version": "7.2.4",
+        "server_name": "valkey",
+        "valkey_version": "9.1.2",
+        "role": "master",
+        "maxmemory_policy": "noeviction",
+        "maxmemory": 0,
+    }
+)
+
+
+def told(**info: Any) -> Facts:
+    return replace(GOOD, info={**GOOD.info, **info})
+
+
+def bad(facts: Facts) -> list[tuple[str, str]]:
+    return [(one.id[-3:], one.level) for one in judged(facts) if one.level is not Level.OK]
+
+
+def levels() -> dict[str, str]:
+    return {one.id[-3:]: one.level for one in examine()}
+
+
+def test_a_good_store_has_only_good_findings() -> None:
+    assert bad(GOOD) == []
+    assert [one.id for one in judged(GOOD)] == [f"breaker.D{n:03}" for n in range(2, 11)]
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (told(redis_version="6.0.16", server_name="redis"), ("002", "error")),
+        (told(redis_version="6.2.0"), None),
+        (told(redis_version="10.0.1"), None),
+        (told(role="slave"), ("003", "error")),
+        (told(maxmemory_policy="allkeys-lru"), ("004", "warning")),
+        (told(maxmemory_policy="volatile-ttl", maxmemory=9), ("004", "warning")),
+        (replace(GOOD, sharing=("default",)), ("005", "warning")),
+        (replace(GOOD, alias="default"), ("005", "warning")),
+        (replace(GOOD, offset=-1.5), ("006", "warning")),
+        (replace(GOOD, heard=None), ("007", "warning")),
+        (replace(GOOD, heard=False), ("007", "warning")),
+        (replace(GOOD, timeout=None), ("008", "warning")),
+        (replace(GOOD, timeout=1.0), ("008", "warning")),
+        (replace(GOOD, counts=False), ("009", "error")),
+        (replace(GOOD, rows=None), ("010", "warning")),
+        (replace(GOOD, rows=False), ("010", "error")),
+    ],
+)
+def test_each_fault_has_a_finding(facts: Facts, expected: tuple[str, str] | None) -> None:
+    assert bad(facts) == ([expected] if expected else [])
+    assert all(one.hint for one in judged(facts) if one.level is not Level.OK)
+
+
+def test_what_the_server_keeps_to_itself_is_a_warning() -> None:
+    assert bad(Facts()) == [("002", "warning"), ("004", "warning")]
+
+
+@pytest.fixture
+def product(settings: Settings, own_valkey: Valkey, db: None) -> Valkey:
+    """The settings of the product, on a server of the test's own."""
+    settings.CACHES = caches(own_valkey.url)
+    settings.BREAKER = {**settings.BREAKER, "HISTORY": True}
+    return own_valkey
+
+
+def test_the_product_is_to_the_doctors_liking(product: Valkey) -> None:
+    assert set(levels().values()) == {Level.OK}
+    assert len(levels()) == 10
+    assert link.shared().names() == []
+    assert link.shared().client.keys() == []
+
+
+def test_a_store_that_is_down_is_the_only_finding(product: Valkey) -> None:
+    product.stop()
+    assert levels() == {"001": "error"}
+
+
+def test_a_cache_that_is_not_redis_is_the_only_finding(settings: Settings) -> None:
+    memory = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    settings.CACHES = {**settings.CACHES, "breaker": memory}
+    (finding,) = examine()
+    assert (finding.level, "not a django-redis" in finding.message) == ("error", True)
+
+
+def test_a_cache_in_the_database_of_the_circuits_is_found(
+    product: Valkey, settings: Settings
+) -> None:
+    shared = caches(product.url)
+    shared["default"]["LOCATION"] = shared["breaker"]["LOCATION"]
+    settings.CACHES = shared
+    assert levels()["005"] is Level.WARNING
+
+
+def test_a_user_without_rights_is_told_what_is_missing(product: Valkey, settings: Settings) -> None:
+    admin = redis.Redis.from_url(product.url)
+    admin.acl_setuser(
+        "app", enabled=True, passwords=["+secret"], keys=["*"], reset_channels=True,
+        commands=["+@all", "-@scripting", "-info"],
+    )  # fmt: skip
+    settings.CACHES = caches(product.url.replace("unix://", "unix://app:secret@"))
+    found = levels()
+    assert (found["002"], found["004"], found["007"]) == ("warning",) * 3
+    assert found["009"] is Level.ERROR
+
+
+def test_a_history_that_is_off_is_found(product: Valkey, settings: Settings) -> None:
+    settings.BREAKER = {**settings.BREAKER, "HISTORY": False}
+    assert levels()["010"] is Level.WARNING
+
+
+def test_a_database_that_was_not_migrated_is_found(product: Valkey) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE breaker_breakerstate RENAME TO elsewhere")
+    assert levels()["010"] is Level.ERROR
+
+
+@pytest.mark.race
+def test_a_cluster_is_fit_too(settings: Settings, db: None) -> None:
+    cluster = Cluster()
+    settings.CACHES = caches(cluster.url)
+    found = levels()
+    cluster.stop()
+    assert Level.ERROR not in found.values()
+    assert found["005"] is found["007"] is found["009"] is Level.OK
