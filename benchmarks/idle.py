@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .arena import workers
-from .breakers import INTERLOCK_REDIS, LIBRARIES, PYBREAKER_REDIS, Colour
+from .breakers import INTERLOCK_REDIS, LIBRARIES, Colour
 from .contenders import OURS
 from .rounds import ratio
 from .rows import Budget, Row
@@ -20,18 +20,16 @@ _kept: list[Any] = []
 
 
 def measure(
-    peers: Sequence[str] = (INTERLOCK_REDIS, PYBREAKER_REDIS),
+    peers: Sequence[str] = (INTERLOCK_REDIS,),
     *,
     few: int = 1,
     many: int = 500,
     seconds: float = 25,
-    glance: float = 5,
     pause: float = 2,
 ) -> list[Row]:
-    """``glance``: seconds that are enough for peers, who ask often or never; ``pause``: for what
-    follows the first calls."""
+    """``pause``: seconds for what follows the first calls."""
     one, ours = (_commands_per_second(OURS, number, seconds, pause) for number in (few, many))
-    rates = {peer: _commands_per_second(peer, many, glance, pause) for peer in peers}
+    rates = {peer: _commands_per_second(peer, many, seconds, pause) for peer in peers}
     return [
         Row(
             what=f"Redis commands of {many} idle breakers",

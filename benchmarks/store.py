@@ -13,8 +13,8 @@ def url() -> str:
     return str(settings.CACHES["locks"]["LOCATION"])
 
 
-# What is said to learn what has been said.
-ASKING = {"cmdstat_info"}
+# What this process itself says: to learn what was said, and by its listener for locks.
+OWN = {"cmdstat_info", "cmdstat_ping"}
 
 
 @cache
@@ -36,4 +36,4 @@ def waiting(name: str) -> int:
 def commands() -> int:
     """Performed by the server so far, those in scripts included."""
     statistics = client().info("commandstats")
-    return sum(stat["calls"] for name, stat in statistics.items() if name not in ASKING)
+    return sum(stat["calls"] for name, stat in statistics.items() if name not in OWN)
