@@ -18,12 +18,27 @@ class Kind(Enum):
 
 def kind_of(function: Callable[..., Any]) -> Kind:
     """Of functions, methods and partials of them, and of objects by their ``__call__``."""
-    while isinstance(function, partial):
-        function = function.func
-    if not inspect.isroutine(function) and not isinstance(function, type):
+    function = _innermost(function)
+    if not _is_plain(function):
         function = type(function).__call__
     if inspect.isasyncgenfunction(function):
         return Kind.ASYNC_GENERATOR
     if inspect.isgeneratorfunction(function):
         return Kind.GENERATOR
     return Kind.COROUTINE if iscoroutinefunction(function) else Kind.FUNCTION
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    function = _innermost(function)
+    named = function if _is_plain(function) else type(function)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
+    while isinstance(function, partial):
+        function = function.func
+    return function
+
+
+def _is_plain(function: Callable[..., Any]) -> bool:
+    return inspect.isroutine(function) or isinstance(function, type)

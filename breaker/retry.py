@@ -19,6 +19,7 @@ from .budget import RetryBudget, shared_budget
 from .chance import uniform
 from .classify import Classify, Outcome, RetryAfter, Rules
 from .deadline import ends_at
+from .kinds import name_of
 from .names import canonical
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -191,8 +192,8 @@ class Retry:
     def _named_after(self, function: Callable[..., Any]) -> "Retry":
         if self.name:
             return self
-        name = f"{function.__module__}.{function.__qualname__}"
-        return Retry(name, self.backoff, self.rules, on=self.on, budget=self._own_budget)
+        name, budget = name_of(function), self._own_budget
+        return Retry(name, self.backoff, self.rules, on=self.on, budget=budget)
 
 
 class _Items(Generator[Any, Any, Any]):

@@ -20,7 +20,7 @@ from breaker import (
     time_limit,
 )
 from breaker.beside import Part
-from breaker.kinds import Kind, kind_of
+from breaker.kinds import Kind, kind_of, name_of
 from breaker.window import Tally
 from tests.breaker.test_bulkhead import Held
 from tests.breaker.test_guard import Down, open_circuit, view
@@ -236,6 +236,19 @@ class AsyncCallable:
 )
 def test_kinds(function: Callable[..., Any], kind: Kind) -> None:
     assert kind_of(function) is kind
+
+
+def test_names() -> None:
+    module = __name__
+    for function, name in {
+        partial(partial(asyncio.sleep, 1)): "asyncio.tasks.sleep",
+        AsyncCallable().method: f"{module}.AsyncCallable.method",
+        AsyncCallable(): f"{module}.AsyncCallable",
+        AsyncCallable: f"{module}.AsyncCallable",
+        len: "builtins.len",
+    }.items():
+        assert name_of(function) == name
+        assert retry()._named_after(function).name == name
 
 
 PARTS = [retry("parts"), time_limit(60), bulkhead("parts", limit=1)]
