@@ -174,6 +174,31 @@ def test_a_stream_that_breaks_half_way_is_a_failure(remote: Remote, stream: str)
     assert state("vertex") == "open"
 
 
+async def apaused(stream: Any, seconds: float) -> list[Any]:
+    chunks = [await anext(stream)]
+    await asyncio.sleep(seconds)
+    return chunks + await collect(stream)
+
+
+def paused(stream: Any, seconds: float) -> list[Any]:
+    chunks = [next(stream)]
+    time.sleep(seconds)
+    return chunks + list(stream)
+
+
+@pytest.mark.parametrize(
+    ("read", "stream"),
+    [(paused, vertex.stream), (async_to_sync(apaused), vertex.astream)],
+    ids=["stream", "stream async"],
+)
+def test_the_time_of_a_streams_reader_does_not_count(
+    remote: Remote, hasty: float, read: Any, stream: Any
+) -> None:
+    remote.fault("vertex", drip=0.0001)
+    chunks = read(stream("a cat"), hasty + 0.1)
+    assert "".join(chunk.text for chunk in chunks).endswith("5 characters.")
+
+
 def test_a_stream_that_its_reader_closes_says_nothing(remote: Remote) -> None:
     for _ in range(6):
         chunks = vertex.stream("a cat")

@@ -4,8 +4,7 @@ A call is described once and then sent by either driver: ``client.models`` and
 ``client.aio.models`` have the same methods.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -81,17 +80,15 @@ async def astream_chunks(call: Call[T]) -> AsyncIterator[T]:
     sdk = client(call.settings)
     admitted = await breaker(call.circuit).aallow()
     with _in_our_words():
-        async with admitted:
-            ends_at = asyncio.get_running_loop().time() + call.seconds
-            async with asyncio.timeout_at(ends_at):
-                chunks = await call.sent_by(sdk.aio)
-            while True:
-                # Only around the wait: the limit must not strike in the code of the reader.
-                async with asyncio.timeout_at(ends_at):
-                    chunk = await anext(chunks, None)
-                if chunk is None:
-                    return
-                yield call.read(chunk)
+        # The limit must not strike in the code of the reader.
+        async with admitted, time_limit(call.seconds).aitems(_read_chunks, call, sdk) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+
+async def _read_chunks(call: Call[T], sdk: Any) -> AsyncGenerator[T, None]:
+    async for chunk in await call.sent_by(sdk.aio):
+        yield call.read(chunk)
 
 
 def report(circuit: str, end: object) -> None:

@@ -19,8 +19,8 @@ class Settings:
     """The ``GOOGLE_AI`` setting.
 
     ``*_models`` are the models callers may name; the first is the default.
-    ``*_seconds`` limit one upstream exchange from first byte sent to last byte read, unless a
-    comment says otherwise.
+    ``*_seconds`` limit one upstream exchange from first byte sent to last byte read, without what
+    the reader of a stream does meanwhile, unless a comment says otherwise.
     """
 
     project: str = ""

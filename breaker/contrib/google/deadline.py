@@ -63,17 +63,20 @@ class _Backend(httpcore2.SyncBackend):
 
 
 class _Body(httpx2.SyncByteStream):
-    def __init__(self, body: httpx2.SyncByteStream, ends_at: float) -> None:
-        """``ends_at`` is in monotonic seconds."""
+    """``left`` are the seconds it may still be waited for."""
+
+    def __init__(self, body: httpx2.SyncByteStream, left: float) -> None:
         self._body = body
-        self._ends_at = ends_at
+        self._left = left
 
     def __iter__(self) -> Iterator[bytes]:
         chunks = iter(self._body)
         while True:
-            # Only around the read: whoever reads the stream has deadlines of its own.
-            with Deadline(self._ends_at - monotonic()):
+            # Only around the read: the time of the reader is its own, and so are its deadlines.
+            began = monotonic()
+            with Deadline(self._left):
                 chunk = next(chunks, None)
+            self._left -= monotonic() - began
             if chunk is None:
                 return
             yield chunk
@@ -96,5 +99,5 @@ class DeadlineTransport(httpx2.HTTPTransport):
                 raise httpx2.ConnectTimeout("too late to begin", request=request)
             response = super().handle_request(request)
             assert isinstance(response.stream, httpx2.SyncByteStream)  # noqa: S101
-            response.stream = _Body(response.stream, ends_at())
+            response.stream = _Body(response.stream, ends_at() - monotonic())
         return response
