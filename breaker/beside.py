@@ -27,6 +27,10 @@ class Part(Protocol):
 
 
 def decorated(part: Part, function: F) -> F:
+    if isinstance(function, classmethod | staticmethod):
+        return type(function)(decorated(part, function.__func__))
+    if isinstance(function, type) or not callable(function):
+        raise TypeError(f"Functions and methods can be decorated, not {function!r}.")
     return cast(F, wraps(function)(WRAPPERS[kind_of(function)](part, function)))
 
 

@@ -181,12 +181,12 @@ class TestOtherOrders:
 
     def test_a_full_bulkhead_within_a_breaker_is_neutral(self) -> None:
         held = Held(bulkhead("inner", limit=1))
-        call = circuit_breaker("outer", failure_threshold=1)(bulkhead("inner", limit=1)(int))
+        call = circuit_breaker("outer", failure_threshold=1)(bulkhead("inner", limit=1)(sorted))
         with pytest.raises(BulkheadFull):
-            call()
+            call("")
         held.let_go()
         assert view("outer").tally == Tally()
-        assert call() == 0
+        assert call("") == []
 
     def test_a_trial_refused_by_a_bulkhead_returns_its_permit(self) -> None:
         open_circuit("trial", open_timeout=0.05)
@@ -259,6 +259,33 @@ class TestEveryPart:
     def test_keeps_the_kind_of_what_it_decorates(self, part: Any) -> None:
         for function in (len, asyncio.sleep, AsyncCallable().items, AsyncCallable.aitems):
             assert kind_of(part(function)) is kind_of(function)
+
+    @pytest.mark.parametrize("outside", [False, True], ids=["within", "around"])
+    def test_decorates_methods_of_every_kind(self, part: Any, outside: bool) -> None:
+        def wrap(method: Callable[[Any], Any]) -> Callable[[Any], Any]:
+            return lambda function: part(method(function)) if outside else method(part(function))
+
+        class Client:
+            @part
+            def plain(self) -> object:
+                return self
+
+            @wrap(classmethod)
+            def made(cls) -> object:  # noqa: N805
+                return cls
+
+            @wrap(staticmethod)
+            async def apart() -> str:  # type: ignore[misc]
+                return "apart"
+
+        client = Client()
+        assert (client.plain(), client.made(), Client.made()) == (client, Client, Client)
+        assert asyncio.run(client.apart()) == "apart"
+
+    @pytest.mark.parametrize("thing", [AsyncCallable, "text", property(len)], ids=str)
+    def test_decorates_nothing_but_functions(self, part: Any, thing: Any) -> None:
+        with pytest.raises(TypeError):
+            part(thing)
 
     def test_names_of_arguments_do_not_clash(self, part: Any) -> None:
         @part
