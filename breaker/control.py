@@ -197,8 +197,8 @@ def _shared(shared: SharedStore, names: list[str]) -> Iterator[CircuitStatus]:
         if view is None:
             yield from _local([name])
         elif view.known or name in mine:
-            if change := change_of(name, view):  # an override whose time was over
-                history.note(change)
+            if view.moved and (change := change_of(name, view)):
+                history.note(change)  # an override whose time was over, as we happened to find
             yield status(name, view, "shared")
         else:
             expired.append(name)

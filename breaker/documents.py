@@ -31,6 +31,7 @@ def circuit(found: CircuitStatus, policy: Policy) -> Document:
         "retry_after": found.retry_after,
         "attempt": found.attempt,
         "opened_at": _written(found.opened_at),
+        "open_until": _written(found.open_until),
         "changed_at": _written(found.changed_at),
         "reason": found.reason,
         "actor": found.actor,

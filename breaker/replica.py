@@ -69,6 +69,8 @@ class Replica:
         """The circuit with its counts, as the store in reach has it."""
         policy = self.policy
         view = self._ask(lambda store, policy: store.load(self.name, policy))
+        if view:
+            self._adopt(view)  # it may be that an override ended by this very look
         return view or link.local.load(self.name, policy)
 
     def sow(self, seed: Seed) -> None:

@@ -94,6 +94,7 @@ class CircuitRow(serializers.Serializer[Any]):
     retry_after = serializers.FloatField(help_text="Seconds until a trial; 0 unless open.")
     attempt = serializers.IntegerField(help_text="Openings in a row.")
     opened_at = serializers.DateTimeField(allow_null=True)
+    open_until = serializers.DateTimeField(allow_null=True)
     changed_at = serializers.DateTimeField(
         allow_null=True, help_text="The last transition, whose reason and actor follow."
     )

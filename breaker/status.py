@@ -33,6 +33,8 @@ class CircuitStatus:
     attempt: int
     """Openings in a row."""
     opened_at: datetime | None
+    open_until: datetime | None
+    """When the first trial may begin; None unless open."""
     changed_at: datetime | None
     """The last transition, whose ``reason`` and ``actor`` follow."""
     reason: str
@@ -70,6 +72,7 @@ def status(name: str, view: View, source: Source) -> CircuitStatus:
         retry_after=view.remaining / 1000,
         attempt=view.attempt,
         opened_at=moment(view.opened_at),
+        open_until=moment(view.at + view.remaining if view.state is State.OPEN else 0),
         changed_at=moment(view.since),
         reason=view.reason,
         actor=view.actor,

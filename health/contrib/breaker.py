@@ -4,11 +4,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from prometheus_client import Counter
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from breaker import control
+from breaker.change import Change
 from breaker.signals import circuit_changed
-from breaker.status import CircuitStatus
+from breaker.status import WORDS, CircuitStatus
 from health import checker
 from health.probes import Probe
 from health.snapshot import Snapshot
@@ -17,7 +19,20 @@ from health.verdict import CheckResult, Reason, Status, worst
 # Names may come from callers, so bodies and metrics show this many, what is not closed first.
 SHOWN = 200
 REASONS = {"open": Reason.OPEN, "forced_open": Reason.OPEN, "half_open": Reason.HALF_OPEN}
-STATES = ("closed", "open", "half_open", "forced_open", "disabled", "metrics_only")
+# What a part tells, and the series it makes; none where it tells nothing.
+GAUGES = {
+    "calls": ("breaker_window_calls", "Calls in the window that decides, of the whole fleet."),
+    "failures": ("breaker_window_failures", "Failed calls in that window."),
+    "slow": ("breaker_window_slow", "Slow calls in that window."),
+    "epoch": ("breaker_epoch", "Rises with each transition."),
+    "openedAt": ("breaker_opened_timestamp_seconds", "When the outage began."),
+    "openUntil": ("breaker_open_until_timestamp_seconds", "When a trial may begin."),
+}
+OUTCOMES = {
+    "ok": "totalOk", "failure": "totalFailed", "throttled": "totalThrottled", "slow": "totalSlow",
+}  # fmt: skip
+TRANSITIONS = Counter("breaker_transitions", "Changes of state.", ["breaker", "from", "to"])
+OTHER = "other"
 
 
 class Breakers(Probe):
@@ -52,28 +67,47 @@ def grouped(circuits: Iterable[CircuitStatus]) -> CheckResult:
 
 
 def _part(circuit: CircuitStatus) -> CheckResult:
-    state = str(circuit.override or circuit.state)
-    reason = REASONS.get(state)
+    reason = REASONS.get(circuit.word)
     return CheckResult(
         Status.WARN if reason else Status.PASS,
         reason,
         component=circuit.name,
         retry_after=circuit.retry_after if reason else None,
         values={
-            "state": state,
+            "state": circuit.word,
             "calls": circuit.calls,
             "failures": circuit.failures,
+            "slow": circuit.slow,
             "rejected": circuit.rejected,
+            "epoch": circuit.epoch,
+            "openedAt": circuit.opened_at.timestamp() if circuit.opened_at else None,
+            "openUntil": circuit.open_until.timestamp() if circuit.open_until else None,
+            "totalOk": circuit.totals.ok,
+            "totalFailed": circuit.totals.failed,
+            "totalThrottled": circuit.totals.throttled,
+            "totalSlow": circuit.totals.slow,
         },
     )
 
 
 def connect() -> None:
-    circuit_changed.connect(_look_again, dispatch_uid="health")
+    circuit_changed.connect(_changed, dispatch_uid="health")
 
 
-def _look_again(**kwargs: Any) -> None:
+def _changed(*, change: Change, **_: Any) -> None:
+    TRANSITIONS.labels(label(change.name, _labels), change.from_state, change.to_state).inc()
     checker.wake(Breakers.name)
+
+
+_labels: set[str] = set()
+
+
+def label(name: str, seen: set[str]) -> str:
+    if name not in seen:
+        if len(seen) >= SHOWN:
+            return OTHER
+        seen.add(name)
+    return name
 
 
 def probes() -> list[Probe]:
@@ -81,16 +115,14 @@ def probes() -> list[Probe]:
 
 
 def metrics(snapshot: Snapshot) -> Iterator[Metric]:
+    """The same in every process of the fleet: take the maximum of them, not the sum."""
     circuits = [part for check in snapshot.of(Breakers.name) for part in check.result.parts]
     yield _states(circuits)
-    for value, help_text in (
-        ("calls", "Calls in the window that decides, over all processes."),
-        ("failures", "Failed calls in that window."),
-    ):
-        window = GaugeMetricFamily(f"breaker_window_{value}", help_text, labels=["breaker"])
-        yield _filled(window, circuits, value)
+    yield _calls(circuits)
     rejected = CounterMetricFamily("breaker_rejected", "Calls refused.", labels=["breaker"])
     yield _filled(rejected, circuits, "rejected")
+    for value, (name, help_text) in GAUGES.items():
+        yield _filled(GaugeMetricFamily(name, help_text, labels=["breaker"]), circuits, value)
 
 
 def _states(circuits: list[CheckResult]) -> Metric:
@@ -98,8 +130,18 @@ def _states(circuits: list[CheckResult]) -> Metric:
         "breaker_state", "1 for the state a circuit is in, else 0.", labels=["breaker", "state"]
     )
     for circuit in circuits:
-        for state in STATES:
-            family.add_metric([circuit.component, state], circuit.values["state"] == state)
+        for word in WORDS:
+            family.add_metric([circuit.component, word], circuit.values["state"] == word)
+    return family
+
+
+def _calls(circuits: list[CheckResult]) -> Metric:
+    family = CounterMetricFamily(
+        "breaker_calls", "Calls by how they ended.", labels=["breaker", "outcome"]
+    )
+    for circuit in circuits:
+        for outcome, value in OUTCOMES.items():
+            family.add_metric([circuit.component, outcome], float(circuit.values[value] or 0))
     return family
 
 
@@ -107,5 +149,6 @@ def _filled(
     family: GaugeMetricFamily | CounterMetricFamily, circuits: list[CheckResult], value: str
 ) -> Metric:
     for circuit in circuits:
-        family.add_metric([circuit.component], float(circuit.values[value] or 0))
+        if (number := circuit.values[value]) is not None:
+            family.add_metric([circuit.component], float(number))
     return family

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
@@ -8,12 +9,15 @@ from pytest_django import Settings
 
 from breaker import get_breaker
 from breaker.agent import agent
+from breaker.circuit import Verb
+from breaker.control import act
+from breaker.control import circuit as circuit_of
 from breaker.status import CircuitStatus
 from breaker.window import Tally
 from config.redis import caches
 from health import CheckResult, Reason, Status, registry
 from health.checker import Checker
-from health.contrib.breaker import SHOWN, Breakers, connect, grouped
+from health.contrib.breaker import SHOWN, Breakers, connect, grouped, label
 from health.contrib.google import Google
 from health.contrib.locking import Locks
 from health.runner import observe
@@ -60,6 +64,7 @@ def circuit(name: str, state: str = "closed", override: str | None = None) -> Ci
         retry_after=41.0 if state == "open" else 0.0,
         attempt=1,
         opened_at=None,
+        open_until=None,
         changed_at=None,
         reason="",
         actor="",
@@ -208,16 +213,55 @@ def test_strangers_do_not_learn_the_names_of_circuits(run: Run, fresh: str) -> N
 def test_shared_state_is_in_the_metrics(run: Run, settings: Settings, fresh: str) -> None:
     settings.HEALTH = {"ALLOWED_CIDRS": ["10.0.0.0/8"]}
     trip(f"partner:{fresh}")
+    get_breaker(f"quiet:{fresh}").call(int)
+    agent.flush()
     with lock("render:1"):
         run(Breakers(), Locks())
     partner = f"partner:{fresh}"
     seen = samples(call("/metrics", REMOTE_ADDR="10.0.0.1").body.decode())
     assert seen["breaker_state", (("breaker", partner), ("state", "open"))] == 1
     assert seen["breaker_state", (("breaker", partner), ("state", "closed"))] == 0
-    assert seen["breaker_window_failures", (("breaker", partner),)] == 1
-    assert ("breaker_rejected_total", (("breaker", partner),)) in seen
+    one = (("breaker", partner),)
+    assert seen["breaker_window_failures", one] == seen["breaker_window_calls", one] == 1
+    assert seen["breaker_window_slow", one] == seen["breaker_rejected_total", one] == 0
+    calls = [
+        seen["breaker_calls_total", (*one, ("outcome", outcome))]
+        for outcome in ("ok", "failure", "throttled", "slow")
+    ]
+    assert calls == [0, 1, 0, 0]
+    assert seen["breaker_epoch", one] == circuit_of(partner).epoch
+    opened = seen["breaker_opened_timestamp_seconds", one]
+    assert abs(opened - time.time()) < 30
+    assert abs(seen["breaker_open_until_timestamp_seconds", one] - opened - 60) < 0.1
+    quiet = (("breaker", f"quiet:{fresh}"),)
+    assert seen["breaker_calls_total", (*quiet, ("outcome", "ok"))] == 1
+    assert ("breaker_opened_timestamp_seconds", quiet) not in seen
+    assert ("breaker_open_until_timestamp_seconds", quiet) not in seen
     assert seen["locking_held", (("pattern", "render:*"),)] == 1
     assert seen["locking_waiting", (("pattern", "render:*"),)] == 0
+
+
+def test_transitions_are_counted_by_who_makes_them(
+    run: Run, settings: Settings, fresh: str
+) -> None:
+    settings.HEALTH = {"ALLOWED_CIDRS": ["10.0.0.0/8"]}
+    connect()
+    name = f"partner:{fresh}"
+    trip(name)
+    act(name, Verb.CLOSE, actor="ada", reason="well again")
+    agent.flush()
+    run(Breakers())
+    seen = samples(call("/metrics", REMOTE_ADDR="10.0.0.1").body.decode())
+    for before, after in (("closed", "open"), ("open", "closed")):
+        labels = (("breaker", name), ("from", before), ("to", after))
+        assert seen["breaker_transitions_total", labels] == 1
+
+
+def test_circuits_beyond_so_many_share_a_label() -> None:
+    seen: set[str] = {f"host-{number}" for number in range(SHOWN)}
+    assert label("host-7", seen) == "host-7"
+    assert label("one more", seen) == "other"
+    assert len(seen) == SHOWN
 
 
 def test_a_store_out_of_reach_warns_though_no_circuit_was_ever_used(
