@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from breaker.errors import CircuitOpenError
+from breaker.errors import BulkheadFull, CircuitOpenError, TimeLimitExceeded
 from config import urls as config_urls
 from locking.errors import LockBusy, LockInAtomic
 
@@ -64,6 +64,8 @@ class Guarded(APIView):
 
 ERRORS: dict[str, Exception] = {
     "circuit": CircuitOpenError("partner", 12.2, "open"),
+    "full": BulkheadFull("partner", 8, 1.0),
+    "late": TimeLimitExceeded(30),
     "busy": LockBusy("render:42", holder=None, retry_after=2.5),
     "missing": Http404(),
     "forbidden": PermissionDenied(),

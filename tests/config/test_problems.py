@@ -16,6 +16,8 @@ def client() -> Client:
     ("error", "status", "code", "retry_after"),
     [
         ("circuit", 503, "circuit_open", "13"),
+        ("full", 503, "bulkhead_full", "1"),
+        ("late", 504, "time_limit_exceeded", None),
         ("busy", 409, "lock_busy", None),
         ("missing", 404, "not_found", None),
         ("forbidden", 403, "permission_denied", None),
