@@ -7,6 +7,7 @@ processes changed. Idle, it makes one trip a second, however many circuits there
 import logging
 import os
 import threading
+from collections import deque
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from math import inf
@@ -33,6 +34,7 @@ FLUSH_AFTER = 0.1
 MANY = 1000
 POLL_EVERY = 1.0
 RENEW_EVERY = LEASE / 1000 / 3
+TIDY_EVERY = 60.0
 LAST_PATIENCE = 2.0
 
 
@@ -42,15 +44,21 @@ class Agent:
         self._begin()
 
     def _begin(self) -> None:
-        self._watched: dict[str, Replica] = {}
+        self._watched: set[Replica] = set()
+        self._leaving: deque[Replica] = deque()
         self._bell: Bell | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._working = threading.Lock()
 
     def watch(self, replica: "Replica") -> None:
-        self._watched[replica.name] = replica
+        self._watched.add(replica)
         self.start()
+
+    def unwatch(self, replica: "Replica") -> None:
+        """Let go of a circuit that nobody can call any more, once its last counts are written."""
+        if replica in self._watched:
+            self._leaving.append(replica)
 
     def ring(self) -> None:
         """From any thread: there is something to flush, soon, or at once if it is much."""
@@ -72,7 +80,7 @@ class Agent:
             bell.close()
 
     def names(self) -> set[str]:
-        return set(self._watched)
+        return {replica.name for replica in self._replicas()}
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Write all counts now and wait for the rows; whether every row is written."""
@@ -146,6 +154,9 @@ class Agent:
         if now >= due.poll:
             self._refresh(follower)
             due.poll = monotonic() + link.pause(POLL_EVERY) * uniform(0.9, 1.1)
+        if now >= due.tidying:
+            due.tidying = now + TIDY_EVERY * uniform(0.9, 1.1)
+            link.tidy(self.names())
 
     def _has_some(self) -> bool:
         return any(replica.snapshot.counts.oks for replica in self._replicas())
@@ -154,11 +165,13 @@ class Agent:
         return any(len(replica.snapshot.counts.oks) >= MANY for replica in self._replicas())
 
     def _replicas(self) -> "list[Replica]":
-        return list(self._watched.values())
+        return list(self._watched)
 
     def _flush(self) -> None:
+        leaving = [self._leaving.popleft() for _ in range(len(self._leaving))]
         for replica in self._replicas():
             replica.flush()
+        self._watched.difference_update(leaving)
 
     def _renew_trials(self) -> None:
         for replica in self._replicas():
@@ -167,7 +180,7 @@ class Agent:
     def _refresh(self, follower: Follower) -> None:
         replicas = self._replicas()
         moved = any(replica.snapshot.epoch for replica in replicas)
-        stale = set(follower.stale(self._watched.keys(), moved=moved))
+        stale = set(follower.stale(self.names(), moved=moved))
         for replica in replicas:
             if replica.name in stale or replica.snapshot.lapsed() or replica.stranded():
                 replica.refresh()
@@ -181,9 +194,10 @@ class Due:
     flush: float = inf
     poll: float = 0.0
     renewal: float = 0.0
+    tidying: float = 0.0
 
     def next(self) -> float:
-        return min(self.flush, self.poll, self.renewal)
+        return min(self.flush, self.poll, self.renewal, self.tidying)
 
 
 agent = Agent()

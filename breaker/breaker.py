@@ -12,6 +12,7 @@ from collections.abc import (
 from concurrent.futures import Future
 from time import monotonic
 from typing import ParamSpec, TypeVar, overload
+from weakref import finalize
 
 from .bounds import LONGEST
 from .call import Call
@@ -42,6 +43,8 @@ class Breaker:
         self.replica = Replica(self.name)
         self.rules = Rules()
         self.options = Options()
+        # Whoever calls it refers to it, so nothing can be counted after this.
+        finalize(self, self.replica.leave)
 
     def configure(self, options: Options) -> None:
         """Raises PolicyError; the latest options given for a name apply to the whole process."""

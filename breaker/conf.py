@@ -3,6 +3,7 @@
 Besides those of ``Settings`` it takes each option of ``Policy`` as the project's default.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from socket import gethostname
 from typing import Any
@@ -23,14 +24,31 @@ class Settings:
     host: str = field(default_factory=gethostname)
     """This machine among those that ``trip_quorum`` counts, and in the history."""
     history: bool = True
-    """Whether states and transitions are kept in the database."""
+    """Whether states and transitions are kept in the database, and configuration read from it."""
+    max_keyed: int = 1000
+    """Circuits that a process makes for ``key=``, before new names share one per decorator."""
     policy: Policy = field(default_factory=Policy)
 
-    def policy_with(self, options: dict[str, Any]) -> Policy:
+    def policy_with(self, options: Mapping[str, Any]) -> Policy:
         return replace(self.policy, **options)
 
 
+_latest: tuple[dict[str, Any], Settings] | None = None
+
+
 def conf() -> Settings:
-    given = {key.lower(): value for key, value in getattr(settings, "BREAKER", {}).items()}
+    """Made anew when the setting has become another, as in tests.
+
+    Raises PolicyError and TypeError for a setting that the system checks refuse.
+    """
+    global _latest
+    given = getattr(settings, "BREAKER", {})
+    if (latest := _latest) is None or latest[0] != given:
+        _latest = latest = dict(given), parsed(given)
+    return latest[1]
+
+
+def parsed(setting: Mapping[str, Any]) -> Settings:
+    given = {key.lower(): value for key, value in setting.items()}
     policy = {key: given.pop(key) for key in POLICY_KEYS & given.keys()}
     return Settings(**given, policy=Policy(**policy))

@@ -24,7 +24,7 @@ from .link import link
 from .names import canonical
 from .pages import Page, checked, cursor_of, key_of
 from .policy import Policy
-from .registry import get_breaker, known
+from .registry import borrowed, known
 from .rows import has_row, transitions_of
 from .shared import SharedStore
 from .status import CircuitStatus, Source, status
@@ -81,7 +81,7 @@ def circuit(name: str) -> CircuitStatus:
 
 def policy(name: str) -> Policy:
     """The options in force, as far as this process knows those in the code."""
-    return get_breaker(name).replica.policy if known(name) else conf().policy
+    return borrowed(name).replica.policy
 
 
 def transitions(
@@ -147,7 +147,7 @@ def _breaker(name: str) -> Breaker:
     """That of a circuit somebody has heard of; asking must not make new ones."""
     name = _canonical(name)
     _demand(name)
-    breaker = get_breaker(name)
+    breaker = borrowed(name)
     breaker.replica.load()
     # What the database remembers of a circuit that the store has lost is back by then.
     history.drain(HISTORY_PATIENCE)

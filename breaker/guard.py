@@ -8,6 +8,7 @@ from typing import Any, TypeVar, Unpack, cast, overload
 
 from .breaker import Breaker
 from .call import Call
+from .names import OVERFLOW, canonical
 from .options import Options, split
 from .registry import get_breaker, keyed_breaker
 from .streams import guarded_async_generator, guarded_generator
@@ -29,7 +30,7 @@ def circuit_breaker(
     """Guard a function, or the body of a ``with``, by the circuit ``name``.
 
     Without a name it is the function's own. ``key`` gets the arguments of each call and names
-    one circuit per value, ``name:value``.
+    one circuit per value, ``name:value``; see ``registry`` for what bounds their number.
     """
     if callable(name):
         return Guard("", None, {})(name)
@@ -54,8 +55,10 @@ class Guard:
         if (key := self.key) is None:
             breaker = get_breaker(name, **self.options)
             return lambda *args, **kwargs: breaker
-        options = self.options
-        return lambda *args, **kwargs: keyed_breaker(f"{name}:{key(*args, **kwargs)}", options)
+        options, overflow = self.options, canonical(f"{name}:{OVERFLOW}")
+        return lambda *args, **kwargs: keyed_breaker(
+            f"{name}:{key(*args, **kwargs)}", options, overflow=overflow
+        )
 
     def _breaker(self) -> Breaker:
         if not self.name or self.key or self._call:

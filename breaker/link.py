@@ -6,7 +6,7 @@ the circuit's ``on_store_error`` says.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 import redis
 from django_redis import get_redis_connection
@@ -92,6 +92,15 @@ class Link:
         if was_down:
             logger.info("Circuits are shared again")
         return was_down
+
+    def tidy(self, keep: Set[str]) -> None:
+        """Let the stores drop what they need not remember of names that came and went."""
+        self.local.tidy(keep)
+        if self.up and (shared := self.shared()):
+            try:
+                shared.tidy()
+            except redis.RedisError as error:
+                self.lost(error)
 
     def _failed(self, name: str, error: redis.RedisError) -> None:
         """A key that others use for something else takes one circuit from the fleet, not all."""

@@ -2,12 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from . import circuit as circuits
 from . import counting, trials
 from .chance import random
-from .circuit import Circuit, Seed, Verb
+from .circuit import Circuit, Seed, State, Verb
 from .classify import Outcome
 from .policy import Policy
 from .store import NO_REPORT, Report, View
@@ -27,6 +27,15 @@ class LocalStore:
         self._clock = clock
         self._lock = threading.Lock()
         self._circuits: dict[str, Circuit] = {}
+
+    def tidy(self, keep: Set[str]) -> None:
+        """Forget circuits of which there is nothing to remember, but for those to keep."""
+        now = self._clock()
+        with self._lock:
+            for name in self._circuits.keys() - keep:
+                circuit = self._circuits[name]
+                if circuit.word == State.CLOSED and not circuit.window.total(now=now).calls:
+                    del self._circuits[name]
 
     def load(self, name: str, policy: Policy) -> View:
         return self._change(name, lambda circuit, now: circuits.wake(circuit, now=now))

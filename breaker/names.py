@@ -5,6 +5,8 @@ from hashlib import sha256
 from .errors import CircuitNameError
 
 LONGEST = 200
+OVERFLOW = "__other__"
+"""What circuits made by ``key=`` share when there are too many."""
 
 
 def canonical(name: str) -> str:

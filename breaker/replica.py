@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 from .agent import agent
 from .chance import uniform
 from .change import Change, change_of
-from .circuit import Override, Seed, Verb
+from .circuit import Override, Seed, State, Verb
 from .classify import Outcome
 from .conf import conf
 from .counts import cut
@@ -30,6 +30,9 @@ class Replica:
     def __init__(self, name: str) -> None:
         self.name = name
         self.options: dict[str, Any] = {}
+        self.heard_at = monotonic()
+        """When there last was something to write."""
+        self._merged: tuple[tuple[object, ...], Policy] = (), Policy()
         self.forget()
 
     def _begin(self, snapshot: Snapshot) -> None:
@@ -50,7 +53,11 @@ class Replica:
 
     @property
     def policy(self) -> Policy:
-        return conf().policy_with(self.options)
+        """Of setting and code, as they are now; kept, because each trip asks for it."""
+        settings, options = basis = conf(), self.options
+        if self._merged[0] != basis:
+            self._merged = basis, settings.policy_with(options)
+        return self._merged[1]
 
     def load(self) -> Snapshot:
         """The snapshot, confirmed by the store, and kept up to date by the agent from here on."""
@@ -97,6 +104,7 @@ class Replica:
         tally, report = snapshot.counts.take()
         if not tally.calls and not rejected:
             return False
+        self.heard_at = monotonic()
         epoch, host = snapshot.epoch, conf().host
         view = self._ask(
             lambda store, policy: store.record(
@@ -166,6 +174,16 @@ class Replica:
         """Whether the store is out of reach and this circuit has yet to stop going by it."""
         by_itself = self.policy.on_store_error is OnStoreError.LOCAL
         return not (link.up or by_itself or self.snapshot.suspended)
+
+    def is_idle(self, now: float) -> bool:
+        """Whether it is as good as new: closed, and with no call for a whole window."""
+        waiting = self.snapshot.counts.oks or self.refusals
+        if waiting or self.snapshot.word != State.CLOSED:
+            return False
+        return now - self.heard_at >= self.policy.window
+
+    def leave(self) -> None:
+        agent.unwatch(self)
 
     def _ask(self, question: Question) -> View | None:
         """None if the store is out of reach, and the circuit not to go on without it."""

@@ -21,23 +21,24 @@ from .store import NO_REPORT, Report, View
 from .window import Tally
 
 HOUR_MS = 3_600_000
+SAMPLE = 200
 KEYS = 5
 Argument = str | int | float
 
 
 class Script:
-    """A script by its file name; ``digest`` is what EVALSHA wants."""
+    """A script of some files; ``digest`` is what EVALSHA wants."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, *names: str) -> None:
         folder = files(__package__) / "lua"
-        parts = [(folder / f"{part}.lua").read_text() for part in ("circuit", name)]
+        parts = [(folder / f"{name}.lua").read_text() for name in names]
         self.text = "\n".join(parts)
         self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
 @lru_cache
-def script(name: str) -> Script:
-    return Script(name)
+def script(*names: str) -> Script:
+    return Script(*names)
 
 
 @lru_cache
@@ -85,9 +86,9 @@ class SharedStore:
         A pipeline cannot fall back to EVAL, so it brings the script along.
         """
         pipeline = self.client.pipeline(transaction=False)
-        pipeline.script_load(script("load").text)
+        pipeline.script_load(script("circuit", "load").text)
         for name in names:
-            pipeline.evalsha(script("load").digest, KEYS, *self._call(name, policy))
+            pipeline.evalsha(script("circuit", "load").digest, KEYS, *self._call(name, policy))
         _, *replies = pipeline.execute(raise_on_error=False)
         return [_view_unless_misused(reply) for reply in replies]
 
@@ -158,9 +159,16 @@ class SharedStore:
     def knows(self, name: str) -> bool:
         return bool(self.client.exists(f"{self._circuit}{name}"))
 
-    def forget(self, names: list[str]) -> None:
-        """Take circuits that have long expired off the list of names."""
-        self.client.zrem(self._names, *names)
+    def tidy(self) -> None:
+        """Take circuits that have expired off the list, until they are few among those on it."""
+        while names := _texts(self.client.zrandmember(self._names, SAMPLE)):
+            if 4 * self.forget(names) <= len(names):
+                return
+
+    def forget(self, names: list[str]) -> int:
+        """Take off the list those of the names whose circuit has expired; how many that were."""
+        keys = [f"{self._circuit}{name}" for name in names]
+        return int(self._eval(script("forget"), 1 + len(keys), self._names, *keys, *names))
 
     def erase(self, name: str) -> None:
         """Leave nothing of a circuit, as if nobody had ever used it."""
@@ -177,13 +185,14 @@ class SharedStore:
         return *self._keys(name), *world, *arguments
 
     def _run(self, operation: str, name: str, policy: Policy, *arguments: Argument) -> View:
-        code = script(operation)
         call = self._call(name, policy, *arguments)
+        return _view(self._eval(script("circuit", operation), KEYS, *call))
+
+    def _eval(self, code: Script, keys: int, *arguments: Argument) -> Any:
         try:
-            raw = self.client.evalsha(code.digest, KEYS, *call)
+            return self.client.evalsha(code.digest, keys, *arguments)
         except redis.exceptions.NoScriptError:
-            raw = self.client.eval(code.text, KEYS, *call)
-        return _view(raw)
+            return self.client.eval(code.text, keys, *arguments)
 
 
 def is_misuse(reply: object) -> bool:

@@ -1,0 +1,294 @@
+"""Names made per call: how many there may be, who leaves, and that nothing is lost."""
+
+import gc
+import os
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import redis
+from django_redis import get_redis_connection
+from pytest_django.fixtures import Settings
+
+from breaker import (
+    CircuitNameError,
+    CircuitOpenError,
+    PolicyError,
+    circuit_breaker,
+    get_breaker,
+    registry,
+)
+from breaker.agent import agent
+from breaker.breaker import Breaker
+from breaker.circuit import Verb
+from breaker.control import act
+from breaker.link import link
+from breaker.policy import Policy
+from breaker.registry import borrowed, breakers, keyed_breaker, known
+from tests.breaker.test_guard import Down, fail
+
+
+@pytest.fixture(autouse=True)
+def empty(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Names that other tests have left would fill the room."""
+    monkeypatch.setattr(registry, "FULL_FOR", 0.0)
+    registry.forget()
+    yield
+    registry.forget()
+
+
+@pytest.fixture
+def room(settings: Settings) -> Callable[[int], None]:
+    def make(size: int) -> None:
+        settings.BREAKER = {**settings.BREAKER, "MAX_KEYED": size}
+
+    return make
+
+
+def keyed(name: str, window: float = 60.0) -> Breaker:
+    return keyed_breaker(f"keyed:{name}", {"window": window}, overflow="keyed:__other__")
+
+
+def names(prefix: str = "keyed") -> set[str]:
+    split = (breaker.name.split(":", 1) for breaker in breakers() if ":" in breaker.name)
+    return {rest for first, rest in split if first == prefix}
+
+
+def test_names_beyond_the_room_share_one_circuit(room: Callable[[int], None]) -> None:
+    room(2)
+    assert [keyed(name).name for name in "abcad"] == [
+        "keyed:a",
+        "keyed:b",
+        "keyed:__other__",
+        "keyed:a",
+        "keyed:__other__",
+    ]
+
+
+def test_the_shared_circuit_is_a_normal_one_with_the_same_options(
+    room: Callable[[int], None],
+) -> None:
+    room(1)
+
+    @circuit_breaker("shared", key=lambda url: url, failure_threshold=1)
+    def call(url: str) -> None:
+        fail()
+
+    for url in ("a", "b"):
+        with pytest.raises(Down):
+            call(url)
+    with pytest.raises(CircuitOpenError, match="shared:__other__"):
+        call("c")
+    assert get_breaker("shared:__other__").options == {"failure_threshold": 1}
+
+
+def test_a_decorator_whose_shared_name_is_too_long_is_refused_where_it_is_written() -> None:
+    with pytest.raises(CircuitNameError):
+        circuit_breaker("x" * 195, key=str)(print)
+
+
+class TestWhoLeaves:
+    def test_those_called_longest_ago(self, room: Callable[[int], None]) -> None:
+        room(20)
+        for number in range(20):
+            keyed(str(number), window=0.01)
+        time.sleep(0.02)
+        keyed("0", window=0.01).call(int)
+        agent.flush()
+        time.sleep(0.02)
+        assert keyed("new").name == "keyed:new"
+        assert names() == {"0", "new", *map(str, range(3, 20))}
+
+    def test_nobody_within_a_window(self, room: Callable[[int], None]) -> None:
+        room(1)
+        keyed("busy", window=60.0).call(int)
+        assert keyed("new").name == "keyed:__other__"
+
+    def test_not_one_with_counts_yet_to_write(self, room: Callable[[int], None]) -> None:
+        room(1)
+        held = keyed("counting", window=0.01)
+        held.replica.load()
+        time.sleep(0.02)
+        held.replica.snapshot.succeed(None)
+        del held
+        assert keyed("new").name == "keyed:__other__"
+
+    @pytest.mark.parametrize("verb", [Verb.OPEN, Verb.DISABLE, Verb.METRICS_ONLY])
+    def test_not_one_under_an_override(self, room: Callable[[int], None], verb: Verb) -> None:
+        room(1)
+        keyed("overridden", window=0.01).call(int)
+        act("keyed:overridden", verb, actor="ada", reason="maintenance")
+        time.sleep(0.02)
+        assert keyed("new").name == "keyed:__other__"
+
+    def test_not_an_open_one(self, room: Callable[[int], None]) -> None:
+        room(1)
+        options = {"window": 0.01, "failure_threshold": 1}
+        keyed_breaker("open", options, overflow="other").allow().fail()
+        time.sleep(0.02)
+        assert keyed_breaker("new", options, overflow="other").name == "other"
+
+    def test_not_one_with_a_call_in_flight(self, room: Callable[[int], None]) -> None:
+        room(1)
+        entered, leave = threading.Event(), threading.Event()
+
+        def hang() -> None:
+            entered.set()
+            leave.wait(10)
+
+        thread = threading.Thread(target=lambda: keyed("hanging", window=0.01).call(hang))
+        thread.start()
+        assert entered.wait(10)
+        time.sleep(0.02)
+        assert keyed("new").name == "keyed:__other__"
+        leave.set()
+        thread.join()
+        agent.flush()
+        time.sleep(0.02)
+        assert keyed("new").name == "keyed:new"
+        assert link.shared().load("keyed:hanging", Policy()).totals.ok in (0, 1)
+
+    def test_not_one_that_is_given_in_code(self, room: Callable[[int], None]) -> None:
+        room(1)
+        keyed("named", window=0.01)
+        get_breaker("keyed:named")
+        time.sleep(0.02)
+        assert keyed("new").name == "keyed:new"
+        assert names() == {"named", "new"}
+
+
+def test_one_that_left_is_neither_watched_nor_forgotten_by_the_store(
+    room: Callable[[int], None],
+) -> None:
+    room(1)
+    keyed("gone", window=5.0).call(int)
+    agent.flush()
+    breaker = keyed("gone")
+    breaker.replica.heard_at -= 10
+    del breaker
+    keyed("new").call(int)
+    agent.flush()
+    assert agent.names() == {"keyed:new"}
+    assert link.shared().load("keyed:gone", Policy()).tally.ok == 1
+    assert keyed("gone").name == "keyed:__other__"
+
+
+def test_room_is_looked_for_once_a_while(
+    room: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room(1)
+    monkeypatch.setattr(registry, "FULL_FOR", 0.5)
+    keyed("first", window=0.01).call(int)
+    assert keyed("second").name == "keyed:__other__"
+    agent.flush()
+    time.sleep(0.02)
+    assert keyed("second").name == "keyed:__other__"
+    time.sleep(0.5)
+    assert keyed("second").name == "keyed:second"
+
+
+def test_asking_from_outside_leaves_nothing_behind() -> None:
+    get_redis_connection("breaker").flushall()
+    link.shared().command("elsewhere", Policy(), Verb.DISABLE, actor="ada", reason="maintenance")
+    assert borrowed("elsewhere").replica.load().word == "disabled"
+    agent.flush()
+    assert not known("elsewhere")
+    assert agent.names() == set()
+    mine = get_breaker("mine")
+    assert borrowed("mine") is mine
+
+
+def test_options_that_cannot_be_leave_no_breaker_behind() -> None:
+    with pytest.raises(PolicyError):
+        get_breaker("bad", window=0)
+    assert not known("bad")
+
+
+@pytest.mark.race
+class TestTenThousandNames:
+    def test_at_once_fill_the_room_and_no_more(
+        self, server: "redis.Redis", monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(registry, "FULL_FOR", 1.0)
+        threads = threading.active_count()
+        call = circuit_breaker("flood", key=lambda number: number)(int)
+        for number in range(1_100):
+            call(number)
+        agent.flush()
+        gc.collect()
+        tracemalloc.start()
+        for number in range(1_100, 10_000):
+            call(number)
+        agent.flush()
+        gc.collect()
+        grown, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert grown < 100_000
+        assert len(names("flood")) == 1_001
+        assert len(link.shared().names()) == 1_001
+        assert len(server.keys()) <= 1_001 + 2  # the version and the names
+        assert threading.active_count() <= threads + 2  # the agent, the history
+        assert link.shared().load("flood:__other__", Policy()).totals.ok == 9_000
+
+    def test_one_after_the_other_come_and_go(
+        self, server: "redis.Redis", room: Callable[[int], None]
+    ) -> None:
+        room(100)
+        call = circuit_breaker("stream", key=lambda number: number, window=0.05)(int)
+        deadline = time.monotonic() + 60
+        for number in range(10_000):
+            call(number)
+            while number and not known(f"stream:{number}"):
+                assert time.monotonic() < deadline
+                agent.flush()
+                time.sleep(0.06)
+                call(number)
+        agent.flush()
+        assert len(names("stream")) <= 101
+        assert len(agent.names()) <= 101
+        time.sleep(0.12)
+        link.shared().tidy()
+        assert server.keys("cb:*circuit*") == []
+        assert link.shared().names() == []
+
+    def test_called_by_many_threads_lose_no_call(self, room: Callable[[int], None]) -> None:
+        """Circuits that have moved keep their totals in the store while they come and go here."""
+        room(4)
+        spelled = [f"crowd:{letter}" for letter in "abcdefghijkl"]
+        everyone = [*spelled, "crowd:__other__"]
+        for name in everyone:
+            link.shared().command(name, Policy(), Verb.CLOSE, actor="ada", reason="a new epoch")
+        options = {"window": 0.01}
+        stop = time.monotonic() + 4
+
+        def hammer(seed: int) -> int:
+            calls = 0
+            while time.monotonic() < stop:
+                name = spelled[(calls // 50 + seed) % len(spelled)]
+                keyed_breaker(name, options, overflow="crowd:__other__").call(int)
+                calls += 1
+                if not calls % 50:
+                    time.sleep(0.02)
+            return calls
+
+        with ThreadPoolExecutor(8) as pool:
+            made = sum(pool.map(hammer, range(8)))
+        agent.flush()
+        gc.collect()
+        agent.flush()
+        stored = sum(link.shared().load(name, Policy()).totals.ok for name in everyone)
+        assert stored == made
+        assert len(names("crowd")) <= 5
+
+
+def test_a_child_forked_while_names_change_can_make_its_own() -> None:
+    with registry._changing:
+        if (child := os.fork()) == 0:
+            try:
+                os._exit(0 if keyed("child").name == "keyed:child" else 1)
+            finally:
+                os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
