@@ -128,9 +128,9 @@ class TestWhoLeaves:
     def test_not_an_open_one(self, room: Callable[[int], None]) -> None:
         room(1)
         options = {"window": 0.01, "failure_threshold": 1}
-        keyed_breaker("open", options, overflow="other").allow().fail()
+        keyed_breaker("keyed:opened", options, overflow="keyed:__other__").allow().fail()
         time.sleep(0.02)
-        assert keyed_breaker("new", options, overflow="other").name == "other"
+        assert keyed("new").name == "keyed:__other__"
 
     def test_not_one_with_a_call_in_flight(self, room: Callable[[int], None]) -> None:
         room(1)
