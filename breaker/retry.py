@@ -74,7 +74,7 @@ def retry(name: Any = "", /, **options: Unpack[RetryOptions]) -> Any:
 
     Raises PolicyError and CircuitNameError.
     """
-    if callable(name):
+    if not isinstance(name, str):
         return retry()(name)
     given: dict[str, Any] = dict(options)
     backoff = {key: given.pop(key) for key in Backoff.__slots__ if key in given}

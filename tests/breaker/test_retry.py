@@ -4,7 +4,7 @@ import time
 import traceback
 from collections.abc import AsyncGenerator, Callable, Generator
 from math import inf
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -222,6 +222,22 @@ class TestDecorator:
 
         assert call(1, right=2) == 3
         assert (call.__name__, call.__doc__) == ("call", "Adds.")
+
+    def test_a_bare_decorator_may_stand_above_others(self) -> None:
+        class Client:
+            calls: ClassVar[list[int]] = []
+
+            @retry
+            @classmethod
+            def call(cls) -> int:
+                cls.calls.append(1)
+                if len(cls.calls) < 2:
+                    raise Down
+                return len(cls.calls)
+
+        assert Client.call() == 2
+        with pytest.raises(TypeError):
+            retry(5)
 
     def test_a_name_is_a_budget(self) -> None:
         name = "test_a_name_is_a_budget"
