@@ -1,10 +1,39 @@
-from django.contrib import admin
-from django.db.models import Model
-from django.http import HttpRequest
-from django.utils.html import format_html
+"""Circuits as operators see and command them; the pages ask the store, records are of the past."""
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
+from . import control
+from .bounds import LONGEST
+from .circuit import OVERRIDES, Verb
+from .durations import parse
+from .errors import BreakerError, BreakerUnavailable, CircuitUnknown, CommandInvalid
 from .models import BreakerState, BreakerTransition
+from .status import WORDS, CircuitStatus
+from .templatetags.circuits import LABELS, badge
+
+PAGE, PAST = 100, 20
+LIST = "admin:breaker_breakerstate_changelist"
+CIRCUIT = "admin:breaker_breakerstate_circuit"
+EFFECTS = {
+    Verb.OPEN: "Open: refuse every call",
+    Verb.CLOSE: "Close: begin to count anew",
+    Verb.DISABLE: "Disable: admit every call and count none",
+    Verb.METRICS_ONLY: "Metrics only: admit every call, count it and draw no conclusion",
+    Verb.AUTO: "Automatic: end what an operator said, and go on where it was",
+    Verb.RESET: "Reset: close, and forget the past",
+}
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -13,32 +42,192 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+def one_line(text: str) -> None:
+    if not text.isprintable():
+        raise forms.ValidationError("This is more than one line of text.")
+
+
+class CommandForm(forms.Form):
+    """``epoch`` is that of the circuit the operator saw."""
+
+    epoch = forms.IntegerField(
+        min_value=0, max_value=control.LARGEST_EPOCH, widget=forms.HiddenInput
+    )
+    verb = forms.ChoiceField(
+        label="What to do",
+        choices=[(verb.value, effect) for verb, effect in EFFECTS.items()],
+        widget=forms.RadioSelect,
+    )
+    reason = forms.CharField(
+        max_length=control.LONGEST_REASON,
+        validators=[one_line],
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        help_text="Kept on record with your name.",
+    )
+    lasting = forms.CharField(
+        label="For",
+        required=False,
+        widget=forms.TextInput(attrs={"class": "short"}),
+        help_text="Such as 10m or 2h, then it ends by itself; empty is until somebody ends it.",
+    )
+
+    def clean_lasting(self) -> float | None:
+        text = self.cleaned_data["lasting"]
+        if not text:
+            return None
+        try:
+            seconds = parse(text)
+        except CommandInvalid as error:
+            raise forms.ValidationError(str(error)) from None
+        if not 1 <= seconds <= LONGEST:
+            raise forms.ValidationError("This must be from a second to thirty days.")
+        return seconds
+
+    def clean(self) -> None:
+        given = self.cleaned_data
+        if given.get("lasting") and given.get("verb") not in (*OVERRIDES, None):
+            self.add_error("lasting", "This does not end by itself.")
+
+
+def urgency(found: CircuitStatus) -> tuple[bool, str]:
+    return found.word == "closed", found.name
 
 
 @admin.register(BreakerState)
 class BreakerStateAdmin(ReadOnly):
-    list_display = ["name", "badge", "open_until", "attempt", "last_error", "changed_at"]
-    list_filter = ["state"]
-    search_fields = ["name"]
+    """The rows are what is left when the store forgets; the pages are what the store says now."""
 
-    class Media:
-        css = {"all": ["breaker/admin.css"]}
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.circuit_view)
+        return [
+            path("circuit/", view, name="breaker_breakerstate_circuit"),
+            *super().get_urls(),
+        ]
 
-    @admin.display(description="state", ordering="state")
-    def badge(self, row: BreakerState) -> SafeString:
-        return format_html(
-            '<span class="breaker-badge breaker-{}">{}</span>', row.state, row.get_state_display()
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_command_permission(request) or super().has_view_permission(request, obj)
+
+    def has_command_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("breaker.command")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        self._admit(request)
+        q, word = request.GET.get("q", ""), request.GET.get("state", "")
+        named = [one for one in control.circuits() if q in one.name]
+        counted = Counter(one.word for one in named)
+        rows = sorted((one for one in named if word in ("", one.word)), key=urgency)
+        return self._page(
+            request,
+            "list",
+            title="Circuit breakers",
+            page=Paginator(rows, PAGE).get_page(request.GET.get("p")),
+            counts=[(one, counted[one]) for one in WORDS if counted[one]],
+            total=len(named),
+            shared=control.shared(),
+            q=q,
+            word=word,
+        )
+
+    def circuit_view(self, request: HttpRequest) -> HttpResponse:
+        self._admit(request)
+        try:
+            found = control.circuit(request.GET.get("name", ""))
+        except CircuitUnknown as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(reverse(LIST))
+        except BreakerUnavailable as error:
+            return self._page(request, "circuit", status=error.status, error=str(error))
+        may = self.has_command_permission(request)
+        form = CommandForm(request.POST or None, initial={"epoch": found.epoch}, label_suffix="")
+        if request.method == "POST":
+            if not may:
+                raise PermissionDenied
+            if form.is_valid():
+                return self._command(request, found.name, **form.cleaned_data)
+        return self._shown(request, found, form=form, may=may)
+
+    def _admit(self, request: HttpRequest) -> None:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+
+    def _shown(self, request: HttpRequest, found: CircuitStatus, **context: Any) -> HttpResponse:
+        past = control.transitions(found.name, limit=PAST)
+        return self._page(
+            request,
+            "circuit",
+            title=found.name,
+            circuit=found,
+            past=past.rows,
+            more=past.following,
+            options=asdict(control.policy(found.name)).items(),
+            **context,
+        )
+
+    def _command(
+        self,
+        request: HttpRequest,
+        name: str,
+        *,
+        epoch: int,
+        verb: str,
+        reason: str,
+        lasting: float | None,
+    ) -> HttpResponse:
+        actor = request.user.get_username()
+        try:
+            done = control.act(
+                name, Verb(verb), actor=actor, reason=reason, expires_in=lasting,
+                expected_epoch=epoch,
+            )  # fmt: skip
+        except BreakerError as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self._log(request, done)
+            said = f"The circuit “{name}” is {LABELS[done.word]} now."
+            self.message_user(request, said, messages.SUCCESS)
+        return HttpResponseRedirect(f"{reverse(CIRCUIT)}?{urlencode({'name': name})}")
+
+    def _log(self, request: HttpRequest, done: CircuitStatus) -> None:
+        """Among the operator's recent actions, if the record of it is written already."""
+        rows = BreakerTransition.objects.filter(name=done.name, epoch=done.epoch)
+        for record in rows:
+            self.log_addition(request, record, [{"added": {"name": "word", "object": str(record)}}])
+
+    def _page(
+        self, request: HttpRequest, template: str, *, status: int = 200, **context: Any
+    ) -> HttpResponse:
+        request.current_app = self.admin_site.name
+        return TemplateResponse(
+            request,
+            f"admin/breaker/breakerstate/{template}.html",
+            {**self.admin_site.each_context(request), "opts": self.opts, **context},
+            status=status,
         )
 
 
 @admin.register(BreakerTransition)
 class BreakerTransitionAdmin(ReadOnly):
-    list_display = ["at", "name", "from_state", "to_state", "reason", "last_error", "host", "pid"]
-    list_filter = ["to_state", "reason"]
-    search_fields = ["name"]
+    list_display = ["at", "name", "was", "became", "reason", "actor", "last_error", "host", "pid"]
+    list_filter = ["to_state", ("actor", admin.EmptyFieldListFilter)]
+    search_fields = ["name", "reason", "actor"]
     date_hierarchy = "at"
+
+    class Media:
+        css = {"all": ["breaker/admin.css"]}
+
+    @admin.display(description="from", ordering="from_state")
+    def was(self, row: BreakerTransition) -> SafeString:
+        return badge(row.from_state)
+
+    @admin.display(description="to", ordering="to_state")
+    def became(self, row: BreakerTransition) -> SafeString:
+        return badge(row.to_state)

@@ -4,9 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import transaction
-from django.test import Client
 from django.utils import timezone
 from django_redis import get_redis_connection
 from pytest_django.fixtures import Settings
@@ -195,27 +193,3 @@ def test_the_threads_connection_is_closed_when_the_work_is_done(history: None) -
     assert agent.flush()
     assert agent.flush()
     assert not [thread for thread in threading.enumerate() if thread.name == "breaker-history"]
-
-
-class TestAdmin:
-    @pytest.fixture
-    def pages(self, operator: User) -> Client:
-        rows.write(change(10))
-        client = Client()
-        client.force_login(operator)
-        return client
-
-    def test_the_list_shows_states_as_badges_without_inline_styles(self, pages: Client) -> None:
-        page = pages.get("/admin/breaker/breakerstate/").content.decode()
-        assert '<span class="breaker-badge breaker-open">open</span>' in page
-        assert "breaker/admin.css" in page
-        assert "style=" not in page
-
-    def test_transitions_are_listed_and_nothing_can_be_changed(self, pages: Client) -> None:
-        page = pages.get("/admin/breaker/breakertransition/").content.decode()
-        assert "threshold_reached" in page
-        row = BreakerTransition.objects.get()
-        assert pages.get(f"/admin/breaker/breakertransition/{row.pk}/change/").status_code == 200
-        for action in ("add/", f"{row.pk}/delete/"):
-            url = f"/admin/breaker/breakertransition/{action}"
-            assert pages.post(url).status_code == 403
