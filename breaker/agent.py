@@ -14,9 +14,10 @@ from math import inf
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from . import offload
+from . import flights, offload
 from .bell import Bell
 from .chance import uniform
+from .counts import MANY
 from .farewell import before_the_end
 from .follower import Follower
 from .history import history
@@ -31,7 +32,6 @@ logger = logging.getLogger(__name__)
 
 FLUSH_AFTER = 0.1
 """Seconds from the first success, or at once if there are ``MANY``."""
-MANY = 1000
 POLL_EVERY = 1.0
 RENEW_EVERY = LEASE / 1000 / 3
 TIDY_EVERY = 60.0
@@ -94,6 +94,7 @@ class Agent:
             for replica in self._replicas():
                 replica.forget()
             self._begin()
+            flights.forget()
             history.forget()
             link.reset()
 
@@ -110,6 +111,7 @@ class Agent:
         if self._bell:
             self._bell.close()
         self._begin()
+        flights.forget()
         history.forget()
         link.reset()
         offload.reset()
@@ -143,6 +145,7 @@ class Agent:
 
     def _work(self, follower: Follower, due: "Due") -> None:
         now = monotonic()
+        due.flights = flights.judge_overdue(now)
         if now >= min(due.flush, due.poll) or self._has_much():
             due.flush = inf
             self._flush()
@@ -159,10 +162,10 @@ class Agent:
             link.tidy(self.names())
 
     def _has_some(self) -> bool:
-        return any(replica.snapshot.counts.oks for replica in self._replicas())
+        return any(replica.snapshot.counts.waiting for replica in self._replicas())
 
     def _has_much(self) -> bool:
-        return any(len(replica.snapshot.counts.oks) >= MANY for replica in self._replicas())
+        return any(replica.snapshot.counts.waiting >= MANY for replica in self._replicas())
 
     def _replicas(self) -> "list[Replica]":
         return list(self._watched)
@@ -191,13 +194,14 @@ class Agent:
 class Due:
     """Monotonic seconds."""
 
+    flights: float = 0.0
     flush: float = inf
     poll: float = 0.0
     renewal: float = 0.0
     tidying: float = 0.0
 
     def next(self) -> float:
-        return min(self.flush, self.poll, self.renewal, self.tidying)
+        return min(self.flights, self.flush, self.poll, self.renewal, self.tidying)
 
 
 agent = Agent()

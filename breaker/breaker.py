@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import (
     AsyncGenerator,
+    AsyncIterable,
     AsyncIterator,
     Awaitable,
     Callable,
@@ -10,10 +11,14 @@ from collections.abc import (
     Iterable,
 )
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from time import monotonic
-from typing import ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, overload
 from weakref import finalize
 
+from .admitted import LAZY, Admitted, prolonged
+from .agent import agent
+from .beside import Items, decorated
 from .bounds import LONGEST
 from .call import Call
 from .chance import uniform
@@ -26,7 +31,7 @@ from .options import Options, split
 from .replica import Replica
 from .snapshot import Snapshot
 from .store import NO_REPORT, Report
-from .streams import guarded_async_items, guarded_items
+from .streams import aeach, each
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,6 +48,7 @@ class Breaker:
         self.replica = Replica(self.name)
         self.rules = Rules()
         self.options = Options()
+        self._judges_results = False
         # Whoever calls it refers to it, so nothing can be counted after this.
         finalize(self, self.replica.leave)
 
@@ -50,25 +56,31 @@ class Breaker:
         """Raises PolicyError; the latest options given for a name apply to the whole process."""
         self.replica.options, self.rules = split(options)
         self.options = options
+        self._judges_results = self.rules.judges_results
 
     @property
     def state(self) -> State:
         return self.replica.load().state
 
     def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of ``function``; raises CircuitOpenError without having called it."""
+        """The result of ``function``; raises CircuitOpenError without having called it.
+
+        A coroutine or a generator that it returns is still part of the call.
+        """
         snapshot = self.replica.snapshot
-        if not snapshot.admits or self.rules.classify:
-            with self.allow() as call:
-                result = function(*args, **kwargs)
-                call.judge(result)
-            return result
+        if not snapshot.admits or snapshot.slow_after or self._judges_results:
+            return Admitted(self.allow()).call(function, *args, **kwargs)
         try:
             result = function(*args, **kwargs)
         except BaseException:
             with Call(self, snapshot):
                 raise
-        snapshot.succeed(None)
+        if type(result) in LAZY:
+            return prolonged(Call(self, snapshot), result)
+        try:
+            next(snapshot.counts.ticks)
+        except StopIteration:
+            _refill(snapshot)
         return result
 
     async def acall(
@@ -76,34 +88,59 @@ class Breaker:
     ) -> T:
         """``call`` for a coroutine function; the event loop never waits for the store."""
         snapshot = self.replica.snapshot
-        if not snapshot.admits or self.rules.classify:
-            async with await self.aallow() as call:
-                result = await function(*args, **kwargs)
-                call.judge(result)
-            return result
+        if not snapshot.admits or snapshot.slow_after or self._judges_results:
+            call = await self.aallow()
+            return await Admitted(call).acall(function, *args, **kwargs)
         try:
             result = await function(*args, **kwargs)
         except BaseException:
             async with Call(self, snapshot):
                 raise
-        snapshot.succeed(None)
+        if type(result) in LAZY:
+            return prolonged(Call(self, snapshot), result)
+        try:
+            next(snapshot.counts.ticks)
+        except StopIteration:
+            _refill(snapshot)
         return result
+
+    def items(
+        self, function: Callable[..., Generator[Any, Any, Any]], /, *args: Any, **kwargs: Any
+    ) -> Items:
+        """A generator, as one call that ends well only with its last item."""
+        return Admitted(self.allow()).items(function, *args, **kwargs)
+
+    @asynccontextmanager
+    async def aitems(
+        self, function: Callable[..., AsyncGenerator[Any, Any]], /, *args: Any, **kwargs: Any
+    ) -> AsyncIterator[AsyncGenerator[Any, Any]]:
+        call = await self.aallow()
+        async with Admitted(call).aitems(function, *args, **kwargs) as items:
+            yield items
 
     def allow(self) -> Call:
         """Admit one call, or raise CircuitOpenError; the caller owes the Call a verdict."""
         snapshot = self.replica.snapshot
         if not snapshot.loaded:
             snapshot = self.replica.load()
-        if snapshot.admits:
+        if snapshot.admits or self._is_inside(snapshot):
             return Call(self, snapshot)
         now = monotonic()
         if now < snapshot.refuse_until:
             raise self._refusal(snapshot, now)
         return self._try()
 
+    def _is_inside(self, snapshot: Snapshot) -> bool:
+        """Whether the caller is inside a trial of this very circuit, and so a part of it."""
+        if snapshot.state is not State.HALF_OPEN:
+            return False
+        return any(trial.runs_here() for trial in self.replica.under_way())
+
     async def aallow(self) -> Call:
         snapshot = self.replica.snapshot
-        if snapshot.loaded and (snapshot.admits or monotonic() < snapshot.refuse_until):
+        if snapshot.loaded and (
+            snapshot.admits or monotonic() < snapshot.refuse_until or self._is_inside(snapshot)
+        ):
             return self.allow()
         pending = submit(self.allow)
         try:
@@ -118,7 +155,8 @@ class Breaker:
             return Call(self, snapshot)
         if not token:
             raise self._no_permit(snapshot)
-        call = self.replica.trials[token] = Call(self, snapshot, token)
+        longest = self.replica.policy.half_open_timeout
+        call = self.replica.trials[token] = Call(self, snapshot, token, longest=longest)
         return call
 
     def _no_permit(self, snapshot: Snapshot) -> CircuitOpenError:
@@ -137,23 +175,23 @@ class Breaker:
         )
 
     @overload
-    def guard_stream(self, items: AsyncIterator[T]) -> AsyncGenerator[T, None]: ...
+    def guard_stream(self, items: AsyncIterable[T]) -> AsyncGenerator[T, None]: ...
     @overload
     def guard_stream(self, items: Iterable[T]) -> Generator[T, None, None]: ...
     def guard_stream(
-        self, items: AsyncIterator[T] | Iterable[T]
+        self, items: AsyncIterable[T] | Iterable[T]
     ) -> AsyncGenerator[T, None] | Generator[T, None, None]:
         """The same items, as one call that ends well only when all of them have come."""
-        if isinstance(items, AsyncIterator):
-            return guarded_async_items(self, items)
-        return guarded_items(self, items)
+        if isinstance(items, AsyncIterable):
+            return decorated(self, aeach)(items)
+        return decorated(self, each)(items)
 
     def settle(self, call: Call, outcome: Outcome, end: object) -> None:
         """Count the verdict on an admitted call; used by ``Call``, once."""
         if call.token:
             self.replica.end_trial(call, outcome, self._report(outcome, end))
         elif outcome is Outcome.OK:
-            call.snapshot.succeed(None)
+            _succeed(call.snapshot)
         elif outcome is not Outcome.NEUTRAL:
             self.replica.fail(call.snapshot, outcome, self._report(outcome, end))
 
@@ -161,6 +199,18 @@ class Breaker:
         if outcome in (Outcome.OK, Outcome.NEUTRAL):
             return NO_REPORT
         return Report(int(self.rules.wait(end) * 1000), described(end))
+
+
+def _succeed(snapshot: Snapshot) -> None:
+    try:
+        next(snapshot.counts.ticks)
+    except StopIteration:
+        _refill(snapshot)
+
+
+def _refill(snapshot: Snapshot) -> None:
+    snapshot.counts.refill()
+    agent.ring()
 
 
 def _give_back(pending: "Future[Call]") -> None:

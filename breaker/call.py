@@ -1,9 +1,15 @@
 """One admitted call: the two beats under every decorator, admission and then a verdict."""
 
+import asyncio
+import threading
+from functools import partial
+from itertools import repeat
+from math import inf
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from . import flights
 from .classify import Outcome
 from .deadline import ends_at
 from .offload import offload, submit
@@ -12,28 +18,41 @@ if TYPE_CHECKING:
     from .breaker import Breaker
     from .snapshot import Snapshot
 
+TIMELY = (Outcome.OK, Outcome.NEUTRAL)
+
 
 class Call:
     """Ends with the first verdict it gets: ``ok``, ``fail`` or ``neutral``.
 
     As a context manager it judges by itself what the body did not: no exception is ok. A call
     that is dropped without a verdict says nothing, and gives its permit back within a lease.
+    What takes longer than the circuit allows is slow, however it ends, unless it fails first.
     """
 
     __slots__ = (
-        "__weakref__", "_deferred", "_end", "_outcome", "admitted_at", "breaker", "snapshot",
-        "token",
+        "__weakref__", "_claim", "_deferred", "_expires_at", "_flight", "_patience", "_pending",
+        "_prolonged", "_runner", "breaker", "due", "snapshot", "token",
     )  # fmt: skip
 
-    def __init__(self, breaker: "Breaker", snapshot: "Snapshot", token: str = "") -> None:
+    def __init__(
+        self, breaker: "Breaker", snapshot: "Snapshot", token: str = "", *, longest: float = inf
+    ) -> None:
+        """``longest``: seconds for all of it; the circuit's slow limit is for each wait."""
         self.breaker = breaker
         self.snapshot = snapshot
         self.token = token
         """Of the permit, if the call is a trial."""
-        self.admitted_at = monotonic()
-        self._outcome: Outcome | None = None
-        self._end: object = None
+        self.due = inf
+        """When it becomes overdue, in monotonic seconds; never while it rests."""
+        self._patience = self._expires_at = inf
+        self._claim = repeat(True, 1)
         self._deferred = False
+        self._flight: flights.Flight | None = None
+        self._pending: tuple[Outcome, object] | None = None
+        self._prolonged = False
+        self._runner: object = None
+        if token or snapshot.slow_after:
+            self._set_out(longest)
 
     def ok(self) -> None:
         self._decide(Outcome.OK, None)
@@ -49,27 +68,81 @@ class Call:
         self._decide(self.breaker.rules.outcome(end), end)
 
     @property
-    def age(self) -> float:
-        """Seconds since admission."""
-        return monotonic() - self.admitted_at
+    def watched(self) -> bool:
+        """Whether it matters how long it takes."""
+        return self._flight is not None
+
+    def rest(self) -> None:
+        """The dependency is not waited for; what has taken too long by now is overdue for good."""
+        self._runner = None
+        if self.watched and monotonic() < self.due:
+            self.due = self._expires_at
+
+    def resume(self) -> None:
+        if self.watched and self.due == self._expires_at:
+            self.due = min(monotonic() + self._patience, self._expires_at)
+        self._run()
+
+    def runs_here(self) -> bool:
+        """Whether the thread or task that asks is inside this call."""
+        return self._runner == _whereabouts()
+
+    def prolong(self) -> None:
+        """The end of the present body is not the call's; that of a later one will be."""
+        self._prolonged = True
 
     def expire(self) -> None:
-        """Give up a call that takes too long, from another thread: it has failed already."""
-        if self._outcome is None:
-            self._outcome, self._end = Outcome.FAILURE, TimeoutError("The trial took too long.")
-            self.breaker.settle(self, self._outcome, self._end)
+        """Judge a call that takes too long, from the agent's thread."""
+        if not self._claimed():
+            return
+        outcome, end = self._late()
+        if self.token:
+            self.breaker.settle(self, outcome, end)
+        else:
+            # Many may hang at one time: the agent writes them together.
+            self.breaker.replica.note(self.snapshot, outcome)
+
+    def _set_out(self, longest: float) -> None:
+        now = monotonic()
+        self._patience = self.snapshot.slow_after or inf
+        self._expires_at = now + longest
+        self.due = min(now + self._patience, self._expires_at)
+        self._flight = flights.take_off(self)
+
+    def _run(self) -> None:
+        if self.token:
+            self._runner = _whereabouts()
+
+    def _claimed(self) -> bool:
+        """Whether this is the first verdict; of two threads one is told so."""
+        if not next(self._claim, False):
+            return False
+        self._runner = None
+        if self._flight:
+            flights.land(self._flight)
+        return True
 
     def _decide(self, outcome: Outcome, end: object) -> None:
-        if self._outcome is None:
-            self._outcome, self._end = outcome, end
-            if not self._deferred:
-                self._settle()
+        if not self._claimed():
+            return
+        if outcome in TIMELY and self._is_overdue():
+            outcome, end = self._late()
+        if self._deferred:
+            self._pending = outcome, end
+        else:
+            self.breaker.settle(self, outcome, end)
 
-    def _settle(self) -> None:
-        if self._outcome is not None:
-            self.breaker.settle(self, self._outcome, self._end)
+    def _is_overdue(self) -> bool:
+        return self.watched and self.due <= monotonic()
+
+    def _late(self) -> tuple[Outcome, object]:
+        """A trial's is an error to be told, because it opens the circuit by itself."""
+        outcome = Outcome.SLOW if self._patience < inf else Outcome.FAILURE
+        return outcome, TimeoutError("The trial took too long.") if self.token else None
 
     def __enter__(self) -> Self:
+        self._prolonged = self._deferred = False
+        self._run()
         return self
 
     def __exit__(
@@ -78,8 +151,10 @@ class Call:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._runner = None
         if error is None:
-            self.ok()
+            if not self._prolonged:
+                self.ok()
         elif ends_at() <= monotonic():
             self.neutral()  # the caller ran out of time, which is no fault of the dependency
         else:
@@ -87,7 +162,8 @@ class Call:
 
     async def __aenter__(self) -> Self:
         # The body runs on the loop, so its verdict waits for the exit to make the trip.
-        self._deferred = True
+        self._prolonged, self._deferred = False, True
+        self._run()
         return self
 
     async def __aexit__(
@@ -97,12 +173,23 @@ class Call:
         traceback: TracebackType | None,
     ) -> None:
         self.__exit__(kind, error, traceback)
-        match self._outcome:
-            case Outcome.OK if not self.token:
-                self._settle()
-            case Outcome.NEUTRAL:
-                # Also the way of a cancelled task and a closed generator, which must not wait.
-                if self.token:
-                    submit(self._settle)
-            case _:
-                await offload(self._settle)
+        verdict, self._pending = self._pending, None
+        if verdict is None:
+            return
+        outcome, end = verdict
+        settle = partial(self.breaker.settle, self, outcome, end)
+        if outcome in TIMELY and not self.token:
+            settle()
+        elif error is None or isinstance(error, Exception):
+            await offload(settle)
+        else:
+            submit(settle)  # a cancelled task and a closed generator must not wait
+
+
+def _whereabouts() -> tuple[int, int]:
+    """The thread, and the task if there is one."""
+    try:
+        task = id(asyncio.current_task())
+    except RuntimeError:
+        task = 0
+    return threading.get_ident(), task

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from inspect import iscoroutinefunction
+from typing import Any
 
 from . import headers
 from .bounds import LONGEST, exceptions
@@ -27,6 +29,7 @@ class Outcome(StrEnum):
 
 
 Classify = Callable[[object], Outcome]
+RecordResult = Callable[[Any], object]
 RetryAfter = Callable[[object], float | None]
 
 
@@ -75,12 +78,14 @@ def _of_code(code: int | None) -> Outcome:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rules:
-    """How one circuit judges its calls; ``ignore`` before ``record`` before ``classify``."""
+    """How one circuit judges its calls; ``classify`` comes after all others."""
 
     ignore: tuple[type[Exception], ...] = ()
     """Neutral, whatever else they are."""
     record: tuple[type[Exception], ...] = ()
     """Failures, even with a code that would make them neutral."""
+    record_result: RecordResult | None = None
+    """Whether a result is a failure."""
     classify: Classify | None = None
     """Judges results and exceptions in place of ``default_outcome``."""
     retry_after: RetryAfter = default_retry_after
@@ -88,8 +93,13 @@ class Rules:
     def __post_init__(self) -> None:
         exceptions("ignore", self.ignore)
         exceptions("record", self.record)
-        if not callable(self.retry_after) or not callable(self.classify or self.retry_after):
-            raise PolicyError("classify and retry_after must be functions of one argument.")
+        _check_rule("record_result", self.record_result or bool)
+        _check_rule("classify", self.classify or bool)
+        _check_rule("retry_after", self.retry_after)
+
+    @property
+    def judges_results(self) -> bool:
+        return bool(self.record_result or self.classify)
 
     def outcome(self, end: object) -> Outcome:
         """The verdict on ``end``, the result or the exception of a call."""
@@ -98,13 +108,24 @@ class Rules:
                 return Outcome.NEUTRAL
             if isinstance(end, self.record):
                 return Outcome.FAILURE
+        elif not self.judges_results:
+            return Outcome.OK
+        elif self.record_result and self._is_recorded(self.record_result, end):
+            return Outcome.FAILURE
         return self._judge(end)
+
+    def _is_recorded(self, predicate: RecordResult, result: object) -> bool:
+        try:
+            return bool(predicate(result))
+        except Exception:
+            # A broken rule must not swallow a result that may have been paid for.
+            logger.exception("A rule for results failed")
+            return False
 
     def _judge(self, end: object) -> Outcome:
         try:
             return Outcome((self.classify or default_outcome)(end))
         except Exception:
-            # A broken rule must not swallow a result that may have been paid for.
             logger.exception("A rule of classification failed")
             return default_outcome(end)
 
@@ -116,6 +137,11 @@ class Rules:
         except Exception:
             logger.exception("A rule for Retry-After failed")
             return 0.0
+
+
+def _check_rule(name: str, rule: object) -> None:
+    if not callable(rule) or iscoroutinefunction(rule):
+        raise PolicyError(f"{name} must be a plain function of one argument, not {rule!r}.")
 
 
 def described(end: object) -> str:

@@ -1,69 +1,85 @@
 """``circuit_breaker``: the decorator and the context manager."""
 
-import inspect
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, TypeVar, Unpack, cast, overload
+from typing import Any, ParamSpec, TypeVar, Unpack, overload
 
+from .beside import AsyncItems, Items, Part, decorated
 from .breaker import Breaker
 from .call import Call
+from .fallback import Fallback, WithFallback, checked
+from .kinds import name_of
 from .names import OVERFLOW, canonical
 from .options import Options, split
 from .registry import get_breaker, keyed_breaker
-from .streams import guarded_async_generator, guarded_generator
 
 F = TypeVar("F", bound=Callable[..., Any])
 Key = Callable[..., str]
-Find = Callable[..., Breaker]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @overload
 def circuit_breaker(name: F, /) -> F: ...
 @overload
 def circuit_breaker(
-    name: str = "", /, *, key: Key | None = None, **options: Unpack[Options]
+    name: str = "",
+    /,
+    *,
+    key: Key | None = None,
+    fallback: Fallback | None = None,
+    **options: Unpack[Options],
 ) -> "Guard": ...
 def circuit_breaker(
-    name: Any = "", /, *, key: Key | None = None, **options: Unpack[Options]
+    name: Any = "",
+    /,
+    *,
+    key: Key | None = None,
+    fallback: Fallback | None = None,
+    **options: Unpack[Options],
 ) -> Any:
     """Guard a function, or the body of a ``with``, by the circuit ``name``.
 
     Without a name it is the function's own. ``key`` gets the arguments of each call and names
     one circuit per value, ``name:value``; see ``registry`` for what bounds their number.
+    ``fallback`` gets the arguments of a call that is refused, and answers in its place.
+
+    Raises PolicyError and CircuitNameError.
     """
-    if callable(name):
-        return Guard("", None, {})(name)
-    return Guard(name, key, options)
+    if not isinstance(name, str):
+        return Guard("", None, None, {})(name)
+    return Guard(name, key, fallback, options)
 
 
 class Guard:
     """A decorator for any number of functions, or a context manager for one use at a time."""
 
-    def __init__(self, name: str, key: Key | None, options: Options) -> None:
+    def __init__(
+        self, name: str, key: Key | None, fallback: Fallback | None, options: Options
+    ) -> None:
         split(options)  # a bad option is refused where it is written
         self.name = name
         self.key = key
+        self.fallback = checked(fallback)
         self.options = options
         self._call: Call | None = None
 
     def __call__(self, function: F) -> F:
-        name = self.name or f"{function.__module__}.{function.__qualname__}"
-        return cast(F, _guarded(self._finder(name), function))
+        if isinstance(function, classmethod | staticmethod):
+            return type(function)(self(function.__func__))
+        part = self._part(self.name or name_of(function))
+        return decorated(WithFallback(part, self.fallback) if self.fallback else part, function)
 
-    def _finder(self, name: str) -> Find:
-        if (key := self.key) is None:
-            breaker = get_breaker(name, **self.options)
-            return lambda *args, **kwargs: breaker
-        options, overflow = self.options, canonical(f"{name}:{OVERFLOW}")
-        return lambda *args, **kwargs: keyed_breaker(
-            f"{name}:{key(*args, **kwargs)}", options, overflow=overflow
-        )
+    def _part(self, name: str) -> Part:
+        if self.key is None:
+            return get_breaker(name, **self.options)
+        return Keyed(name, self.key, self.options)
 
     def _breaker(self) -> Breaker:
-        if not self.name or self.key or self._call:
+        if not self.name or self.key or self.fallback or self._call:
             raise TypeError(
-                "As a context manager a circuit_breaker has a name, no key, and one use at a time."
+                "As a context manager a circuit_breaker has a name, no key, no fallback, "
+                "and one use at a time."
             )
         return get_breaker(self.name, **self.options)
 
@@ -96,27 +112,29 @@ class Guard:
             await call.__aexit__(kind, error, traceback)
 
 
-def _guarded(find: Find, function: Callable[..., Any]) -> Callable[..., Any]:
-    if inspect.isasyncgenfunction(function):
-        return guarded_async_generator(find, function)
-    if inspect.isgeneratorfunction(function):
-        return guarded_generator(find, function)
-    if inspect.iscoroutinefunction(function):
-        return _guarded_coroutine(find, function)
-    return _guarded_function(find, function)
+class Keyed:
+    """A circuit for each value that ``key`` makes of a call's arguments."""
 
+    def __init__(self, name: str, key: Key, options: Options) -> None:
+        self._name = name
+        self._key = key
+        self._options = options
+        self._overflow = canonical(f"{name}:{OVERFLOW}")
 
-def _guarded_coroutine(find: Find, function: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(function)
-    async def guarded(*args: Any, **kwargs: Any) -> Any:
-        return await find(*args, **kwargs).acall(function, *args, **kwargs)
+    def _of(self, args: Any, kwargs: Any) -> Breaker:
+        name = f"{self._name}:{self._key(*args, **kwargs)}"
+        return keyed_breaker(name, self._options, overflow=self._overflow)
 
-    return guarded
+    def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._of(args, kwargs).call(function, *args, **kwargs)
 
+    async def acall(
+        self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return await self._of(args, kwargs).acall(function, *args, **kwargs)
 
-def _guarded_function(find: Find, function: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(function)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        return find(*args, **kwargs).call(function, *args, **kwargs)
+    def items(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Items:
+        return self._of(args, kwargs).items(function, *args, **kwargs)
 
-    return guarded
+    def aitems(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> AsyncItems:
+        return self._of(args, kwargs).aitems(function, *args, **kwargs)

@@ -4,7 +4,7 @@ from dataclasses import fields
 from typing import Any, Literal, TypedDict
 
 from .bounds import LONGEST
-from .classify import Classify, RetryAfter, Rules
+from .classify import Classify, RecordResult, RetryAfter, Rules
 from .conf import POLICY_KEYS
 from .policy import Policy
 
@@ -32,6 +32,7 @@ class Options(TypedDict, total=False):
     on_store_error: Literal["local", "allow", "reject"]
     ignore: tuple[type[Exception], ...]
     record: tuple[type[Exception], ...]
+    record_result: RecordResult | None
     classify: Classify | None
     retry_after: RetryAfter
 

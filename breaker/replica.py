@@ -17,7 +17,7 @@ from .history import history
 from .link import Question, link
 from .policy import OnStoreError, Policy
 from .snapshot import UNKNOWN, Snapshot
-from .store import Report, View
+from .store import NO_REPORT, Report, View
 
 if TYPE_CHECKING:
     from .call import Call
@@ -95,6 +95,11 @@ class Replica:
         with self._writing:
             self._write(snapshot)
 
+    def note(self, snapshot: Snapshot, outcome: Outcome) -> None:
+        """Count a call for the next flush to write."""
+        if snapshot.epoch == self.snapshot.epoch:
+            self.snapshot.counts.add(outcome, NO_REPORT)
+
     def flush(self) -> bool:
         """Write what has been counted here; whether there was anything."""
         with self._writing:
@@ -133,11 +138,12 @@ class Replica:
         self._adopt(view)
 
     def renew_trials(self) -> None:
-        for token, call in list(self.trials.items()):
-            if call.age > self.policy.half_open_timeout:
-                call.expire()
-            else:
-                self._renew(token)
+        for call in self.under_way():
+            self._renew(call.token)
+
+    def under_way(self) -> "list[Call]":
+        """Trials; other threads may begin and end some meanwhile."""
+        return [call for trial in self.trials.valuerefs() if (call := trial())]
 
     def _renew(self, token: str) -> None:
         self._adopt(
@@ -177,7 +183,7 @@ class Replica:
 
     def is_idle(self, now: float) -> bool:
         """Whether it is as good as new: closed, and with no call for a whole window."""
-        waiting = self.snapshot.counts.oks or self.refusals
+        waiting = self.snapshot.counts.waiting or self.refusals
         if waiting or self.snapshot.word != State.CLOSED:
             return False
         return now - self.heard_at >= self.policy.window

@@ -20,7 +20,7 @@ class Snapshot:
 
     __slots__ = (
         "admits", "counts", "due", "loaded", "patience", "refuse_until", "seed", "slow_after",
-        "succeed", "suspended", "until",
+        "suspended", "until",
     )  # fmt: skip
 
     def __init__(
@@ -39,7 +39,6 @@ class Snapshot:
         """What to ask of refused callers when nobody knows the end."""
         self.slow_after = policy.slow_call_seconds
         self.counts = Counts()
-        self.succeed = self.counts.oks.append
         self.admits = loaded and (
             seed.override in ADMITTING if seed.override else seed.state is State.CLOSED
         )

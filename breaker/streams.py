@@ -1,81 +1,84 @@
-"""Calls whose answer comes in pieces: admitted at the first piece, judged after the last.
+"""Calls whose answer comes in pieces: of their time only the waiting for each piece counts.
 
-A consumer that stops early says nothing about the dependency, so closing is neutral.
+What their reader does between two pieces says nothing about the dependency.
 """
 
 from collections.abc import (
     AsyncGenerator,
-    AsyncIterator,
+    AsyncIterable,
     Awaitable,
     Callable,
     Generator,
     Iterable,
 )
-from contextlib import aclosing
-from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from .breaker import Breaker
+from .call import Call
 
-P = ParamSpec("P")
 T = TypeVar("T")
-S = TypeVar("S")
-R = TypeVar("R")
-Find = Callable[P, "Breaker"]
 
 
-def guarded_generator(
-    find: "Find[P]", function: Callable[P, Generator[T, S, R]]
-) -> Callable[P, Generator[T, S, R]]:
-    @wraps(function)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> Generator[T, S, R]:
-        with find(*args, **kwargs).allow():
-            return (yield from function(*args, **kwargs))
-
-    return guarded
+def waited(call: Call, items: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    return _Waits(call, items) if call.watched else items
 
 
-def guarded_async_generator(
-    find: "Find[P]", function: Callable[P, AsyncGenerator[T, S]]
-) -> Callable[P, AsyncGenerator[T, S]]:
-    @wraps(function)
-    async def guarded(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T, S]:
-        async with (
-            await find(*args, **kwargs).aallow(),
-            aclosing(function(*args, **kwargs)) as inner,
-        ):
-            step: Awaitable[T] = anext(inner)
-            while True:
-                try:
-                    item = await step
-                except StopAsyncIteration:
-                    return
-                try:
-                    sent = yield item
-                except GeneratorExit:
-                    raise
-                except BaseException as thrown:
-                    step = inner.athrow(thrown)
-                else:
-                    step = inner.asend(sent)
-
-    return guarded
+def awaited(call: Call, items: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
+    return _AsyncWaits(call, items) if call.watched else items
 
 
-def guarded_items(breaker: "Breaker", items: Iterable[T]) -> Generator[T, None, None]:
-    with breaker.allow():
-        yield from items
+def each(items: Iterable[T]) -> Generator[T, Any, Any]:
+    return (yield from items)
 
 
-async def guarded_async_items(
-    breaker: "Breaker", items: AsyncIterator[T]
-) -> AsyncGenerator[T, None]:
-    async with await breaker.aallow():
+async def aeach(items: AsyncIterable[T]) -> AsyncGenerator[T, None]:
+    try:
+        async for item in items:
+            yield item
+    finally:
+        # An abandoned generator would keep its connection until it is collected.
+        if isinstance(items, AsyncGenerator):
+            await items.aclose()
+
+
+class _Waits(Generator[Any, Any, Any]):
+    def __init__(self, call: Call, items: Generator[Any, Any, Any]) -> None:
+        self._call = call
+        self._items = items
+
+    def send(self, value: Any) -> Any:
+        return self._step(self._items.send, value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._step(self._items.throw, *error)
+
+    def close(self) -> None:
+        self._items.close()
+
+    def _step(self, resume: Callable[..., Any], *args: Any) -> Any:
+        self._call.resume()
         try:
-            async for item in items:
-                yield item
+            return resume(*args)
         finally:
-            # An abandoned generator would keep its connection until it is collected.
-            if isinstance(items, AsyncGenerator):
-                await items.aclose()
+            self._call.rest()
+
+
+class _AsyncWaits(AsyncGenerator[Any, Any]):
+    def __init__(self, call: Call, items: AsyncGenerator[Any, Any]) -> None:
+        self._call = call
+        self._items = items
+
+    async def asend(self, value: Any) -> Any:
+        return await self._step(self._items.asend, value)
+
+    async def athrow(self, *error: Any) -> Any:
+        return await self._step(self._items.athrow, *error)
+
+    async def aclose(self) -> None:
+        await self._items.aclose()
+
+    async def _step(self, resume: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+        self._call.resume()
+        try:
+            return await resume(*args)
+        finally:
+            self._call.rest()

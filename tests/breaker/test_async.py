@@ -134,5 +134,5 @@ def test_the_loop_runs_on_while_the_store_hangs(own_store: Valkey) -> None:
         return max(await watch)
 
     started = threading.active_count()
-    assert asyncio.run(story()) < 0.04
+    assert asyncio.run(story()) < 0.3  # the store has a second
     assert threading.active_count() - started < 10

@@ -53,6 +53,10 @@ def keyed(name: str, window: float = 60.0) -> Breaker:
     return keyed_breaker(f"keyed:{name}", {"window": window}, overflow="keyed:__other__")
 
 
+def as_number(number: int) -> int:
+    return number
+
+
 def names(prefix: str = "keyed") -> set[str]:
     split = (breaker.name.split(":", 1) for breaker in breakers() if ":" in breaker.name)
     return {rest for first, rest in split if first == prefix}
@@ -113,7 +117,7 @@ class TestWhoLeaves:
         held = keyed("counting", window=0.01)
         held.replica.load()
         time.sleep(0.02)
-        held.replica.snapshot.succeed(None)
+        held.replica.snapshot.counts.refill()
         del held
         assert keyed("new").name == "keyed:__other__"
 
@@ -215,7 +219,7 @@ class TestTenThousandNames:
     ) -> None:
         monkeypatch.setattr(registry, "FULL_FOR", 1.0)
         threads = threading.active_count()
-        call = circuit_breaker("flood", key=lambda number: number)(int)
+        call = circuit_breaker("flood", key=lambda number: number)(as_number)
         for number in range(1_100):
             call(number)
         agent.flush()
@@ -238,7 +242,7 @@ class TestTenThousandNames:
         self, server: "redis.Redis", room: Callable[[int], None]
     ) -> None:
         room(100)
-        call = circuit_breaker("stream", key=lambda number: number, window=0.05)(int)
+        call = circuit_breaker("stream", key=lambda number: number, window=0.05)(as_number)
         deadline = time.monotonic() + 60
         for number in range(3_000):
             call(number)
