@@ -1,6 +1,7 @@
 """Each app alone in a foreign project: no sibling, no config, no settings of ours."""
 
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -88,18 +89,33 @@ def test_operators_see_and_take_locks_without_rest(tmp_path: Path, own_valkey: V
         assert json.loads(result.stdout)
 
 
-def test_the_settings_of_the_readme_are_to_the_doctors_liking(
+def test_operators_see_and_command_circuits_without_rest(
     tmp_path: Path, own_valkey: Valkey
 ) -> None:
+    foreign_project(tmp_path, "breaker", extra=NO_REST % own_valkey.url)
+    django(tmp_path, "migrate", "--verbosity", "0")
+    django(tmp_path, "shell", "-v", "0", "-c", "from breaker import *; get_breaker('x').call(int)")
+    order = ["open", "x", "--reason", "it moves house", "--yes"]
+    for verb in (["list"], ["show", "x"], order, ["history", "x"]):
+        result = django(tmp_path, "breakers", *verb, "--json")
+        assert result.returncode == 0, result.stderr
+        assert "it moves house" in result.stdout or verb[0] in ("list", "show")
+
+
+@pytest.mark.parametrize(("app", "command"), [("locking", "locks"), ("breaker", "breakers")])
+def test_the_settings_of_the_readme_are_to_the_doctors_liking(
+    tmp_path: Path, own_valkey: Valkey, app: str, command: str
+) -> None:
     readme = (settings.BASE_DIR / "README.md").read_text()
-    begin = 'INSTALLED_APPS += ["locking"]\n'
+    begin = f'INSTALLED_APPS += ["{app}"]\n'
     told = readme[readme.index(begin) + len(begin) :]
-    told = told[: told.index("```")].replace("redis://127.0.0.1:6379/1", own_valkey.url)
-    foreign_project(tmp_path, "locking", extra=NO_CACHE + told)
-    found = json.loads(django(tmp_path, "locks", "doctor", "--json").stdout)
-    levels = {finding["id"]: finding["level"] for finding in found}
-    assert "error" not in levels.values()
-    assert levels["locking.D011"] == "ok"
+    told = re.sub("redis://127.0.0.1:6379/[0-9]", own_valkey.url, told[: told.index("```")])
+    foreign_project(tmp_path, app, extra=NO_CACHE + told)
+    django(tmp_path, "migrate", "--verbosity", "0")
+    found = json.loads(django(tmp_path, command, "doctor", "--json").stdout)
+    assert "error" not in {finding["level"] for finding in found}
+    (patience,) = (one["level"] for one in found if "silent server" in one["message"])
+    assert patience == "ok"
 
 
 @pytest.mark.parametrize("app", NEEDS)
