@@ -17,7 +17,7 @@ from .beside import AsyncItems, Items, decorated
 from .bounds import exceptions
 from .budget import RetryBudget, shared_budget
 from .chance import uniform
-from .classify import Classify, Outcome, RetryAfter, Rules
+from .classify import Classify, Outcome, RecordResult, RetryAfter, Rules
 from .deadline import ends_at
 from .kinds import name_of
 from .names import canonical
@@ -39,6 +39,7 @@ class RetryOptions(TypedDict, total=False):
     max_delay: float
     ignore: tuple[type[Exception], ...]
     record: tuple[type[Exception], ...]
+    record_result: RecordResult | None
     classify: Classify | None
     retry_after: RetryAfter
     on: tuple[type[Exception], ...]
@@ -98,6 +99,7 @@ class Retry:
         self.name = name and canonical(name)
         self.backoff = backoff
         self.rules = rules
+        self._judges = rules.judges_results
         self.on = exceptions("on", on)
         self.budget = budget or (shared_budget(self.name) if name else RetryBudget())
         self._own_budget = budget
@@ -183,7 +185,7 @@ class Retry:
         return another
 
     def _after_result(self, result: object, attempt: Attempt) -> Attempt | None:
-        outcome = self.rules.outcome(result) if self.rules.classify else Outcome.OK
+        outcome = self.rules.outcome(result) if self._judges else Outcome.OK
         if outcome is not Outcome.OK:
             return self._after(result, outcome, attempt)
         self.budget.earn(attempt.price)

@@ -156,6 +156,12 @@ class TestCalls:
         assert run(part, flaky) == "done"
         assert flaky.calls == 4
 
+    def test_a_result_that_counts_as_a_failure_is_asked_for_again(self, run: Run) -> None:
+        flaky = Flaky()
+        part = retry(record_result=lambda result: flaky.calls < 3, **SWIFT)
+        assert run(part, flaky) == "done"
+        assert flaky.calls == 3
+
     def test_the_last_result_is_the_callers_however_bad(self, run: Run) -> None:
         budget = RetryBudget(burst=10)
         flaky = Flaky()
