@@ -8,6 +8,7 @@ from prometheus_client import Counter
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from breaker import control
+from breaker.census import Census
 from breaker.change import Change
 from breaker.signals import circuit_changed
 from breaker.status import WORDS, CircuitStatus
@@ -41,9 +42,11 @@ class Breakers(Probe):
     # The process that moves a circuit says so at once; the others find out by looking.
     interval = 1.0
 
+    def __init__(self) -> None:
+        self._census = Census()
+
     def run(self) -> CheckResult:
-        circuits = control.circuits()
-        result = grouped(circuits)
+        result = grouped(self._census.circuits())
         if control.shared():
             return result
         # The store is gone and each process protects itself alone.
