@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from prometheus_client.core import Metric
 
-from breaker import control
+from breaker.census import Census
 from breaker.contrib.google.conf import conf
 from breaker.signals import circuit_changed
 from health import checker
@@ -21,13 +21,15 @@ class Google(Probe):
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._census = Census()
 
     def run(self) -> CheckResult:
         wanted = conf()
         if not (wanted.project or wanted.simulator_port):
             return CheckResult(Status.UNKNOWN, Reason.NOT_CONFIGURED)
         prefix = PREFIXES[self.name]
-        return grouped(one for one in control.circuits() if one.name.startswith(prefix))
+        circuits = self._census.circuits()
+        return grouped(one for one in circuits if one.name.startswith(prefix))
 
 
 def connect() -> None:
