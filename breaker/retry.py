@@ -6,7 +6,7 @@ the attempts: retry( bulkhead( breaker( time limit( call )))).
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing, closing
 from functools import partial
 from time import monotonic, sleep
@@ -21,6 +21,7 @@ from .classify import Classify, Outcome, RecordResult, RetryAfter, Rules
 from .deadline import ends_at
 from .kinds import name_of
 from .names import canonical
+from .restarts import AsyncRestarted, Restarted
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
@@ -143,10 +144,10 @@ class Retry:
             await asyncio.sleep(attempt.wait)
 
     def items(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Items:
-        return closing(_Items(self, partial(function, *args, **kwargs)))
+        return closing(Restarted(self.call, partial(function, *args, **kwargs)))
 
     def aitems(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> AsyncItems:
-        return aclosing(_AsyncItems(self, partial(function, *args, **kwargs)))
+        return aclosing(AsyncRestarted(self.acall, partial(function, *args, **kwargs)))
 
     def another(
         self, end: object, outcome: Outcome, attempt: Attempt, *, time_left: float, random: float
@@ -196,55 +197,3 @@ class Retry:
             return self
         name, budget = name_of(function), self._own_budget
         return Retry(name, self.backoff, self.rules, on=self.on, budget=budget)
-
-
-class _Items(Generator[Any, Any, Any]):
-    """Begun anew until the first item has come."""
-
-    def __init__(self, retry: Retry, make: Callable[[], Generator[Any, Any, Any]]) -> None:
-        self._retry = retry
-        self._make = make
-        self._items = make()
-        self._begun = False
-
-    def send(self, value: Any) -> Any:
-        if self._begun:
-            return self._items.send(value)
-        item = self._retry.call(self._begin)
-        self._begun = True
-        return item
-
-    def throw(self, *error: Any) -> Any:
-        return self._items.throw(*error)
-
-    def close(self) -> None:
-        self._items.close()
-
-    def _begin(self) -> Any:
-        self._items = self._make()
-        return next(self._items)
-
-
-class _AsyncItems(AsyncGenerator[Any, Any]):
-    def __init__(self, retry: Retry, make: Callable[[], AsyncGenerator[Any, Any]]) -> None:
-        self._retry = retry
-        self._make = make
-        self._items = make()
-        self._begun = False
-
-    async def asend(self, value: Any) -> Any:
-        if self._begun:
-            return await self._items.asend(value)
-        item = await self._retry.acall(self._begin)
-        self._begun = True
-        return item
-
-    async def athrow(self, *error: Any) -> Any:
-        return await self._items.athrow(*error)
-
-    async def aclose(self) -> None:
-        await self._items.aclose()
-
-    async def _begin(self) -> Any:
-        self._items = self._make()
-        return await anext(self._items)
