@@ -14,7 +14,7 @@ from math import inf
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from . import flights, offload
+from . import flights, offload, rows
 from .bell import Bell
 from .chance import uniform
 from .counts import MANY
@@ -22,6 +22,7 @@ from .farewell import before_the_end
 from .follower import Follower
 from .history import history
 from .link import link
+from .overlay import current
 from .threads import started
 from .trials import LEASE
 
@@ -60,6 +61,11 @@ class Agent:
         if replica in self._watched:
             self._leaving.append(replica)
 
+    def reconfigure(self) -> None:
+        """Read the configuration again, off the call path, if this process uses circuits."""
+        if self._thread:
+            history.read("configuration", self._read_configuration)
+
     def ring(self) -> None:
         """From any thread: there is something to flush, soon, or at once if it is much."""
         if self._bell:
@@ -97,6 +103,7 @@ class Agent:
             flights.forget()
             history.forget()
             link.reset()
+            current.forget()
 
     def _hook(self) -> None:
         if not self._hooked:
@@ -160,6 +167,7 @@ class Agent:
         if now >= due.tidying:
             due.tidying = now + TIDY_EVERY * uniform(0.9, 1.1)
             link.tidy(self.names())
+            self.reconfigure()
 
     def _has_some(self) -> bool:
         return any(replica.snapshot.counts.waiting for replica in self._replicas())
@@ -188,6 +196,14 @@ class Agent:
             if replica.name in stale or replica.snapshot.lapsed() or replica.stranded():
                 replica.refresh()
             replica.testify()
+        if follower.reconfigured:
+            follower.reconfigured = False
+            self.reconfigure()
+
+    def _read_configuration(self) -> None:
+        if current.read(rows.configurations):
+            for replica in self._replicas():
+                replica.adjust()
 
 
 @dataclass(slots=True)

@@ -6,4 +6,6 @@ class BreakerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401
+        from . import checks, configs  # noqa: F401
+
+        configs.connect()

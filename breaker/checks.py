@@ -1,54 +1,83 @@
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from .conf import POLICY_KEYS, conf
+from .bounds import whole
+from .conf import POLICY_KEYS, Settings, parsed
 from .errors import PolicyError
+from .options import check_values
 
-TYPES = {"cache": str, "namespace": str, "host": str, "history": bool}
+OWN_KEYS = {field.name for field in fields(Settings)} - {"policy"}
+TEXTS = {"cache": 255, "namespace": 255, "host": 255}
+"""And how long they may be."""
 
 
 @register
 def check_settings(**_: object) -> list[CheckMessage]:
     given = {key.lower(): value for key, value in getattr(settings, "BREAKER", {}).items()}
-    return _misspelt(given) or _mistyped(given) or _contradictory() or _unshared(given)
+    wrong = [*_misspelt(given), *_wrong(given), *_impossible(given)]
+    return wrong or [*_contradictory(given), *_unshared(given)]
 
 
-def _misspelt(given: dict[str, Any]) -> list[CheckMessage]:
-    return [
-        Error(f"BREAKER[{key.upper()!r}] is not a setting of breaker.", id="breaker.E001")
-        for key in given.keys() - POLICY_KEYS - TYPES.keys()
-    ]
+def _misspelt(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    for key in sorted(given.keys() - POLICY_KEYS - OWN_KEYS):
+        yield Error(f"BREAKER[{key.upper()!r}] is not a setting of breaker.", id="breaker.E001")
 
 
-def _mistyped(given: dict[str, Any]) -> list[CheckMessage]:
-    return [
-        Error(f"BREAKER[{key.upper()!r}] must be a {TYPES[key].__name__}.", id="breaker.E002")
-        for key in given.keys() & TYPES.keys()
-        if not isinstance(given[key], TYPES[key])
-    ]
+def _wrong(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    for key in sorted(given.keys() & OWN_KEYS):
+        try:
+            _check(key, given[key])
+        except PolicyError as error:
+            yield Error(f"BREAKER[{key.upper()!r}]: {error}", id="breaker.E002")
 
 
-def _contradictory() -> list[CheckMessage]:
+def _check(key: str, value: Any) -> None:
+    """Raises PolicyError."""
+    match key:
+        case "history":
+            if type(value) is not bool:
+                raise PolicyError(f"{key} must be true or false, not {value!r}.")
+        case "max_keyed":
+            whole(key, value)
+        case _:
+            _check_text(key, value)
+
+
+def _check_text(key: str, value: Any) -> None:
+    if type(value) is not str or not 1 <= len(value) <= TEXTS[key] or not value.isprintable():
+        raise PolicyError(f"{key} must be a text of 1 to {TEXTS[key]} characters, not {value!r}.")
+    if key == "namespace" and set(value) & set("{}"):
+        raise PolicyError("namespace must be without braces: Redis Cluster gives them a meaning.")
+
+
+def _impossible(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    for key in sorted(given.keys() & POLICY_KEYS):
+        try:
+            check_values({key: given[key]})
+        except PolicyError as error:
+            yield Error(f"BREAKER[{key.upper()!r}]: {error}", id="breaker.E003")
+
+
+def _contradictory(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
     try:
-        conf()
+        parsed(given)
     except PolicyError as error:
-        return [Error(f"BREAKER: {error}", id="breaker.E003")]
-    return []
+        keys = [key.upper() for key in sorted(POLICY_KEYS) if key in str(error)]
+        yield Error(f"BREAKER, {' and '.join(keys)}: {error}", id="breaker.E003")
 
 
-def _unshared(given: dict[str, Any]) -> list[CheckMessage]:
+def _unshared(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
     alias = given.get("cache", "default")
     backend = settings.CACHES.get(alias, {}).get("BACKEND", "")
     if alias not in settings.CACHES:
-        return [Error(f"BREAKER['CACHE']: CACHES has no {alias!r}.", id="breaker.E004")]
-    if backend.startswith("django_redis."):
-        return []
-    return [
-        Warning(
+        yield Error(f"BREAKER['CACHE']: CACHES has no {alias!r}.", id="breaker.E004")
+    elif not backend.startswith("django_redis."):
+        yield Warning(
             f"BREAKER['CACHE']: the cache {alias!r} is not a django-redis cache.",
             hint="Each process keeps circuits of its own until it is.",
             id="breaker.W001",
         )
-    ]

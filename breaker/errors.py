@@ -149,6 +149,29 @@ class CircuitKeyMisused(BreakerError):
         return f"The store keeps something else under the key of the circuit {self.name!r}."
 
 
+class ConfigInvalid(PolicyError):
+    """Options, or a pattern of names, that nobody can be configured with: nothing was changed."""
+
+    status = 400
+    code = "invalid"
+
+
+class ConfigUnknown(BreakerError):
+    """Nothing is configured for that pattern."""
+
+    status = 404
+    code = "not_found"
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.pattern,)
+
+    def __str__(self) -> str:
+        return f"There is no configuration of {self.pattern!r}."
+
+
 class CommandInvalid(BreakerError, ValueError):
     """A command without a reason, or with an expiry where there is nothing to expire."""
 

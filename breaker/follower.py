@@ -9,7 +9,7 @@ from redis.client import PubSub
 
 from .bell import Bell
 from .link import link
-from .shared import SharedStore
+from .shared import SharedStore, Version
 
 
 class Follower:
@@ -17,8 +17,9 @@ class Follower:
 
     def __init__(self) -> None:
         self._pubsub: PubSub | None = None
-        self._born: bytes | str | None = None
-        self._number = 0
+        self._known = Version(None, 0, None)
+        self.reconfigured = False
+        """Whether the configuration was changed since somebody took this back."""
 
     def stale(self, names: Collection[str], *, moved: bool) -> Collection[str]:
         """Those of ``names`` to look at again; one trip if nothing has changed.
@@ -53,16 +54,17 @@ class Follower:
 
     def _compare(self, shared: SharedStore, names: Collection[str], moved: bool) -> Collection[str]:
         self._listen(shared)
-        born, number = shared.version()
+        before, self._known = self._known, shared.version()
+        born, number, config = self._known
         # A namespace that is born anew, gone back or unborn has lost data: look at everything.
-        lost = born != self._born or number < self._number or (moved and born is None)
+        lost = born != before.born or number < before.number or (moved and born is None)
         lost = link.found() or lost
-        before, self._born, self._number = self._number, born, number
+        self.reconfigured |= lost or config != before.config
         if lost:
             return list(names)
-        if number == before:
+        if number == before.number:
             return ()
-        return [name for name in shared.changed_since(before) if name in names]
+        return [name for name in shared.changed_since(before.number) if name in names]
 
     def _listen(self, shared: SharedStore) -> None:
         """Subscribe, if the server lets us: without hints changes are merely learned later."""

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 LONGEST_QUEUE = 1000
 PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)
 Sow = Callable[[Seed], None]
+Errand = Callable[[], None]
 
 
 class History:
@@ -34,7 +35,7 @@ class History:
         self._news: deque[Change] = deque(maxlen=LONGEST_QUEUE)
         self._unwritten: deque[Change] = deque(maxlen=LONGEST_QUEUE)
         self._doubtful: deque[Change] = deque(maxlen=LONGEST_QUEUE)
-        self._wanted: dict[str, Sow] = {}
+        self._wanted: dict[str, Errand] = {}
         self._thread: threading.Thread | None = None
         self._idle = threading.Condition()
 
@@ -53,8 +54,12 @@ class History:
 
     def recall(self, name: str, sow: Sow) -> None:
         """Hand to ``sow`` what the database knows of an open circuit the store has not heard of."""
+        self.read(f"circuit {name}", lambda: _look_up(name, sow))
+
+    def read(self, subject: str, errand: Errand) -> None:
+        """Do an errand as soon as the database can be reached; the latest one for its subject."""
         if conf().history:
-            self._wanted[name] = sow
+            self._wanted[subject] = errand
             self._wake()
 
     def drain(self, timeout: float) -> bool:
@@ -109,7 +114,7 @@ class History:
         while self._doubtful:
             self._write(self._doubtful, unless=rows.is_written)
         while self._wanted:
-            self._look_up(*self._wanted.popitem())
+            self._read(next(iter(self._wanted)))
 
     def _write(
         self, queue: deque[Change], *, unless: Callable[[Change], bool] = lambda change: False
@@ -124,14 +129,19 @@ class History:
             queue.appendleft(change)
             raise
 
-    def _look_up(self, name: str, sow: Sow) -> None:
+    def _read(self, subject: str) -> None:
+        errand = self._wanted.pop(subject)
         try:
-            seed = rows.remembered(name)
+            errand()
         except Exception:
-            self._wanted.setdefault(name, sow)
+            # To the end of the queue: one that never succeeds must not keep the others waiting.
+            self._wanted.setdefault(subject, errand)
             raise
-        if seed:
-            sow(seed)
+
+
+def _look_up(name: str, sow: Sow) -> None:
+    if seed := rows.remembered(name):
+        sow(seed)
 
 
 history = History()

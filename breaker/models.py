@@ -1,4 +1,8 @@
+from django.core.exceptions import ValidationError
 from django.db import models
+
+from . import configs
+from .errors import PolicyError
 
 
 class States(models.TextChoices):
@@ -92,3 +96,9 @@ class BreakerConfig(models.Model):
 
     def __str__(self) -> str:
         return self.pattern
+
+    def clean(self) -> None:
+        try:
+            configs.check(self.pattern, self.options)
+        except PolicyError as error:
+            raise ValidationError(str(error)) from error

@@ -1,13 +1,17 @@
 """The options of a circuit, as a caller spells them."""
 
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from typing import Any, Literal, TypedDict
 
-from .bounds import LONGEST
+from django.conf import settings
+
 from .classify import Classify, RecordResult, RetryAfter, Rules
-from .conf import POLICY_KEYS
+from .conf import POLICY_KEYS, conf
+from .errors import PolicyError
 from .policy import Policy
 
+SHORTEST = 0.01
 RULE_KEYS = frozenset(field.name for field in fields(Rules))
 
 
@@ -47,11 +51,33 @@ def split(options: Options) -> tuple[dict[str, Any], Rules]:
     return policy, Rules(**given)
 
 
+def check_values(options: Mapping[str, Any]) -> None:
+    """Whether a policy may have each of these, whatever the others are; raises PolicyError."""
+    if not isinstance(options, Mapping):
+        raise PolicyError("Options are an object: names and values.")
+    for name, value in options.items():
+        if name not in POLICY_KEYS:
+            raise PolicyError(f"A policy has no option {name!r}.")
+        Policy(**{"open_timeout": SHORTEST, name: value})
+
+
 def _check(policy: dict[str, Any]) -> None:
-    # An end that the setting may yet supply must not clash with the one given here.
-    if "open_timeout" not in policy:
-        Policy(**{"open_timeout": 0.01, **policy})
-    elif "max_open_timeout" not in policy:
-        Policy(**{"max_open_timeout": LONGEST, **policy})
-    else:
-        Policy(**policy)
+    check_values(policy)
+    if (base := _setting()) is None:
+        # What the setting may yet supply must not clash with what is given here.
+        base = Policy(open_timeout=SHORTEST)
+    replace(base, **policy)
+
+
+def _setting() -> Policy | None:
+    """None if it cannot be told yet, or is wrong itself, which the system checks tell better.
+
+    Decorators run at import: perhaps of the settings themselves, or in a program that
+    configures them later. A clash is then met at the first call.
+    """
+    if not settings.configured:
+        return None
+    try:
+        return conf().policy
+    except (PolicyError, TypeError):
+        return None

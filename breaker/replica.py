@@ -15,6 +15,7 @@ from .conf import conf
 from .counts import cut
 from .history import history
 from .link import Question, link
+from .overlay import current
 from .policy import OnStoreError, Policy
 from .snapshot import UNKNOWN, Snapshot
 from .store import NO_REPORT, Report, View
@@ -53,11 +54,21 @@ class Replica:
 
     @property
     def policy(self) -> Policy:
-        """Of setting and code, as they are now; kept, because each trip asks for it."""
-        settings, options = basis = conf(), self.options
+        """Of setting, code and configuration, as they are now; each trip asks for it."""
+        settings, options, overlay = basis = conf(), self.options, current.overlay
         if self._merged[0] != basis:
-            self._merged = basis, settings.policy_with(options)
+            policy = settings.policy_with(options)
+            self._merged = basis, overlay.tolerant_policy(self.name, policy)
         return self._merged[1]
+
+    def adjust(self) -> None:
+        """Go by a policy that has changed, without a trip."""
+        policy = self.policy
+        with self._lock:
+            self.snapshot.slow_after = policy.slow_call_seconds
+            self.snapshot.patience = policy.open_timeout
+        if self.snapshot.suspended:
+            self.refresh()
 
     def load(self) -> Snapshot:
         """The snapshot, confirmed by the store, and kept up to date by the agent from here on."""

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import router, transaction
 from django.utils import timezone
@@ -96,6 +96,15 @@ def transitions_of(name: str, *, before: int | None, most: int) -> "list[Breaker
 
     rows = BreakerTransition.objects.filter(name=name).order_by("-epoch")
     return list(rows.filter(epoch__lt=before)[:most] if before is not None else rows[:most])
+
+
+def configurations() -> list[tuple[str, Any]]:
+    """Patterns, and the options for them, of the rows that are enabled."""
+    from .models import BreakerConfig
+
+    # Where they are written, because a copy may lag behind the announcement of a change.
+    rows = BreakerConfig.objects.using(router.db_for_write(BreakerConfig)).filter(enabled=True)
+    return list(rows.order_by("pattern").values_list("pattern", "options"))
 
 
 def _left(until: datetime) -> int:

@@ -6,10 +6,12 @@ announcement are one atomic act, also in a cluster.
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha1
 from importlib.resources import files
-from typing import Any
+from secrets import token_hex
+from typing import Any, NamedTuple
 
 import redis
 
@@ -62,6 +64,15 @@ def policy_json(policy: Policy) -> str:
             "ttl_ms": max(2 * policy.max_open_ms + policy.window_ms, HOUR_MS),
         }
     )
+
+
+class Version(NamedTuple):
+    born: bytes | str | None
+    """When the namespace came to be, so that one who knew it before its loss sees that."""
+    number: int
+    """Of the latest transition."""
+    config: bytes | str | None
+    """Another one after each change of configuration."""
 
 
 class SharedStore:
@@ -145,10 +156,15 @@ class SharedStore:
         expected = "" if expected_epoch is None else expected_epoch
         return self._run("command", name, policy, expected, verb, actor, reason, lasting)
 
-    def version(self) -> tuple[bytes | str | None, int]:
-        """When the namespace was born, and the number of its latest change."""
-        born, number = self.client.hmget(self._version, "born", "number")
-        return born, int(number or 0)
+    def version(self) -> Version:
+        born, number, config = self.client.hmget(self._version, "born", "number", "config")
+        return Version(born, int(number or 0), config)
+
+    def announce_configuration(self) -> None:
+        self.client.hset(self._version, "config", token_hex(8))
+        # Only a hint, which the server may refuse to pass on.
+        with suppress(redis.ResponseError):
+            self.client.publish(self.channel, "")
 
     def changed_since(self, number: int) -> list[str]:
         return _texts(self.client.zrangebyscore(self._names, f"({number}", "+inf"))

@@ -15,9 +15,35 @@ from breaker.conf import conf
         ({"OPEN_TIMEOUT": 30, "FAILURE_THRESHOLD": 3, "CACHE": "breaker"}, None, ""),
         ({"OPEN_TIMEOUTS": 30}, "breaker.E001", "OPEN_TIMEOUTS"),
         ({"POLICY": {}}, "breaker.E001", "POLICY"),
-        ({"HISTORY": "yes"}, "breaker.E002", "HISTORY"),
-        ({"CACHE": None}, "breaker.E002", "CACHE"),
-        ({"OPEN_TIMEOUT": 0}, "breaker.E003", "open_timeout"),
+        ({"HISTORY": "yes"}, "breaker.E002", "BREAKER['HISTORY']"),
+        ({"CACHE": None}, "breaker.E002", "BREAKER['CACHE']"),
+        ({"HOST": ""}, "breaker.E002", "BREAKER['HOST']"),
+        ({"HOST": "h" * 256}, "breaker.E002", "BREAKER['HOST']"),
+        ({"HOST": "a\nb"}, "breaker.E002", "BREAKER['HOST']"),
+        ({"NAMESPACE": ""}, "breaker.E002", "BREAKER['NAMESPACE']"),
+        ({"NAMESPACE": "a}b"}, "breaker.E002", "braces"),
+        ({"MAX_KEYED": 0}, "breaker.E002", "BREAKER['MAX_KEYED']"),
+        ({"MAX_KEYED": -1}, "breaker.E002", "BREAKER['MAX_KEYED']"),
+        ({"MAX_KEYED": True}, "breaker.E002", "BREAKER['MAX_KEYED']"),
+        ({"MAX_KEYED": "1000"}, "breaker.E002", "BREAKER['MAX_KEYED']"),
+        ({"MAX_KEYED": 1}, None, ""),
+        ({"OPEN_TIMEOUT": 0}, "breaker.E003", "BREAKER['OPEN_TIMEOUT']"),
+        ({"FAILURE_THRESHOLD": -1}, "breaker.E003", "BREAKER['FAILURE_THRESHOLD']"),
+        ({"TRIP_QUORUM": 0}, "breaker.E003", "BREAKER['TRIP_QUORUM']"),
+        ({"CONSECUTIVE": "no"}, "breaker.E003", "BREAKER['CONSECUTIVE']"),
+        ({"SLOW_CALL_SECONDS": -1}, "breaker.E003", "BREAKER['SLOW_CALL_SECONDS']"),
+        ({"SLOW_RATE": 2}, "breaker.E003", "BREAKER['SLOW_RATE']"),
+        ({"JITTER": 2}, "breaker.E003", "BREAKER['JITTER']"),
+        ({"HALF_OPEN_TIMEOUT": 0}, "breaker.E003", "BREAKER['HALF_OPEN_TIMEOUT']"),
+        ({"ON_STORE_ERROR": "allowed"}, "breaker.E003", "BREAKER['ON_STORE_ERROR']"),
+        ({"ON_STORE_ERROR": "allow"}, None, ""),
+        ({"MAX_OPEN_TIMEOUT": 30}, "breaker.E003", "MAX_OPEN_TIMEOUT and OPEN_TIMEOUT"),
+        ({"MAX_OPEN_TIMEOUT": 30, "OPEN_TIMEOUT": 20}, None, ""),
+        (
+            {"CONSECUTIVE": True, "FAILURE_RATE": 0.5},
+            "breaker.E003",
+            "CONSECUTIVE and FAILURE_RATE",
+        ),
         ({"CACHE": "nowhere"}, "breaker.E004", "nowhere"),
         ({"CACHE": "memory"}, "breaker.W001", "memory"),
     ],
@@ -28,9 +54,19 @@ def test_settings_are_checked_by_name(
 ) -> None:
     memory = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     settings.CACHES = {**settings.CACHES, "memory": memory}
-    settings.BREAKER = given
+    settings.BREAKER = {"CACHE": "breaker", **given}
     assert [message.id for message in check_settings()] == ([problem] if problem else [])
     assert all(names in message.msg for message in check_settings())
+
+
+def test_every_wrong_key_is_told_at_once(settings: Settings) -> None:
+    settings.BREAKER = {"WINDOW": 0, "OPEN_TIMEOUT": -1, "HOST": "", "OPEN_TIMEOUTS": 1}
+    assert [(message.id, message.msg.split("'")[1]) for message in check_settings()] == [
+        ("breaker.E001", "OPEN_TIMEOUTS"),
+        ("breaker.E002", "HOST"),
+        ("breaker.E003", "OPEN_TIMEOUT"),
+        ("breaker.E003", "WINDOW"),
+    ]
 
 
 def test_every_setting_may_be_left_out(settings: Settings) -> None:
@@ -44,9 +80,10 @@ def test_the_setting_is_the_default_of_every_option(settings: Settings) -> None:
     assert (policy.failure_threshold, policy.open_timeout, policy.window) == (2, 7, 60)
 
 
-def test_an_option_that_contradicts_the_setting_is_refused_before_the_call(
+def test_a_setting_that_comes_to_contradict_an_option_is_met_before_the_call(
     settings: Settings,
 ) -> None:
+    breaker = get_breaker("contradicted", max_open_timeout=60)
     settings.BREAKER = {**settings.BREAKER, "OPEN_TIMEOUT": 90}
     with pytest.raises(PolicyError, match="max_open_timeout"):
-        get_breaker("contradicts", max_open_timeout=60).call(pytest.fail)
+        breaker.call(pytest.fail)

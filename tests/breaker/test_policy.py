@@ -1,11 +1,16 @@
 import math
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from breaker import CircuitNameError, Policy, PolicyError, circuit_breaker, get_breaker
 from breaker.names import canonical
+from breaker.registry import known
 
 
 @pytest.mark.parametrize(
@@ -32,6 +37,21 @@ from breaker.names import canonical
         {"backoff_factor": 0.5},
         {"backoff_factor": math.inf},
         {"open_timeout": 60, "max_open_timeout": 59},
+        {"consecutive": 1},
+        {"consecutive": True, "failure_rate": 0.5},
+        {"slow_call_seconds": 0},
+        {"slow_call_seconds": "10"},
+        {"slow_rate": 0},
+        {"slow_rate": None},
+        {"slow_rate": 1.5},
+        {"trip_quorum": 0},
+        {"trip_quorum": 1.0},
+        {"jitter": -0.1},
+        {"jitter": 1.01},
+        {"half_open_timeout": 0},
+        {"on_store_error": "allowed"},
+        {"on_store_error": None},
+        {"on_store_error": ["allow"]},
     ],
     ids=repr,
 )
@@ -73,9 +93,63 @@ def test_the_documented_defaults() -> None:
     assert policy.max_open_ms == 600_000
 
 
-def test_half_of_a_pair_may_come_from_the_setting() -> None:
+def test_half_of_a_pair_may_come_from_the_setting(settings: Settings) -> None:
+    with pytest.raises(PolicyError, match="max_open_timeout"):
+        circuit_breaker("x", max_open_timeout=30)
+    settings.BREAKER = {**settings.BREAKER, "OPEN_TIMEOUT": 20}
     circuit_breaker("x", max_open_timeout=30)
-    circuit_breaker("x", open_timeout=100_000)
+
+
+@pytest.mark.parametrize(
+    ("setting", "options"),
+    [
+        ({"OPEN_TIMEOUT": 90}, {"max_open_timeout": 60}),
+        ({"MAX_OPEN_TIMEOUT": 90}, {"open_timeout": 100}),
+        ({"FAILURE_RATE": 0.5}, {"consecutive": True}),
+        ({"CONSECUTIVE": True}, {"failure_rate": 0.5}),
+    ],
+    ids=repr,
+)
+def test_options_that_contradict_the_setting_are_refused_where_they_are_written(
+    settings: Settings, setting: dict[str, Any], options: dict[str, Any]
+) -> None:
+    settings.BREAKER = {**settings.BREAKER, **setting}
+    with pytest.raises(PolicyError, match=next(iter(options))):
+        circuit_breaker("x", **options)
+    with pytest.raises(PolicyError, match=next(iter(options))):
+        get_breaker("contradicts", **options)
+    assert not known("contradicts")
+
+
+@pytest.mark.parametrize("setting", [{"OPEN_TIMEOUT": 0}, {"OPEN_TIMEOUTS": 60}], ids=repr)
+def test_a_wrong_setting_is_not_blamed_on_the_options(
+    settings: Settings, setting: dict[str, Any]
+) -> None:
+    settings.BREAKER = {**settings.BREAKER, **setting}
+    circuit_breaker("x", max_open_timeout=30)
+    with pytest.raises(PolicyError, match="window"):
+        circuit_breaker("x", window=0)
+
+
+def test_decorators_may_run_before_django_is_configured() -> None:
+    program = """
+from django.conf import settings
+from breaker import PolicyError, circuit_breaker, get_breaker
+
+@circuit_breaker("early", max_open_timeout=30)
+def early(): ...
+
+try:
+    circuit_breaker("bad", open_timeout=60, max_open_timeout=30)
+except PolicyError:
+    pass
+else:
+    raise SystemExit("a contradiction within the options was not met")
+settings.configure(BREAKER={"OPEN_TIMEOUT": 20})
+assert get_breaker("early").replica.policy.max_open_timeout == 30
+"""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO")}
+    subprocess.run([sys.executable, "-c", program], check=True, env=env, timeout=60)
 
 
 @pytest.mark.parametrize("name", ["", "x" * 201])

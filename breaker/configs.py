@@ -1,0 +1,120 @@
+"""Options of circuits at run time: rows of ``BreakerConfig``, by name or by pattern.
+
+They go before the options in code, which go before the BREAKER setting. Every process keeps a
+copy: a change is announced through the store, and read from the database off the call path.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import redis
+from django.db import router, transaction
+from django.db.models.signals import post_delete, post_save
+
+from . import overlay, patterns, registry, rows
+from .agent import agent
+from .conf import POLICY_KEYS, conf
+from .errors import ConfigInvalid, ConfigUnknown, PolicyError
+from .link import link
+from .options import check_values
+from .overlay import Overlay
+
+if TYPE_CHECKING:
+    from .models import BreakerConfig
+
+logger = logging.getLogger(__name__)
+LONGEST_ACTOR = 150
+
+
+def of(name: str) -> dict[str, Any]:
+    """The options given at run time for a name, as far as this process knows them by now."""
+    return overlay.current.overlay.of(name)
+
+
+def save(pattern: str, options: Mapping[str, Any], *, actor: str) -> "BreakerConfig":
+    """Give options to circuits, from now on; those given for the pattern before stay, too.
+
+    None takes an option away. Raises ConfigInvalid, a PolicyError, having changed nothing.
+    """
+    from .models import BreakerConfig
+
+    patterns.check(pattern)
+    if not 1 <= len(actor) <= LONGEST_ACTOR:
+        raise ConfigInvalid(f"An actor is named by 1 to {LONGEST_ACTOR} characters.")
+    with transaction.atomic(using=router.db_for_write(BreakerConfig)):
+        row, _ = BreakerConfig.objects.select_for_update().get_or_create(
+            pattern=pattern, defaults={"version": 0}
+        )
+        row.options = _joined(row.options, options)
+        check(pattern, row.options)
+        row.enabled, row.updated_by, row.version = True, actor, row.version + 1
+        row.save()
+    logger.info("%s configured %r: %s", actor, pattern, dict(options))
+    return row
+
+
+def remove(pattern: str, *, actor: str) -> None:
+    """Raises ConfigUnknown."""
+    from .models import BreakerConfig
+
+    if not BreakerConfig.objects.filter(pattern=pattern).delete()[0]:
+        raise ConfigUnknown(pattern)
+    logger.info("%s removed the configuration of %r", actor, pattern)
+
+
+def check(pattern: str, options: Mapping[str, Any]) -> None:
+    """Raises ConfigInvalid if circuits could not work with these options for the pattern.
+
+    Options that clash with others are found for the circuits of this process.
+    """
+    patterns.check(pattern)
+    try:
+        check_values(options)
+    except PolicyError as error:
+        raise ConfigInvalid(str(error)) from error
+    others = [row for row in rows.configurations() if row[0] != pattern]
+    _check_merged(pattern, Overlay(overlay.sound([*others, (pattern, options)])))
+
+
+def unmatched(names: Iterable[str]) -> list[str]:
+    """The patterns that none of the names match."""
+    names = list(names)
+    found = [pattern for pattern, _ in rows.configurations()]
+    return [one for one in found if not any(patterns.matches(one, name) for name in names)]
+
+
+def announce() -> None:
+    """Let every process read the rows again; one that cannot be told does so within a minute."""
+    if shared := link.shared():
+        try:
+            shared.announce_configuration()
+        except redis.RedisError as error:
+            logger.warning("Other processes learn late of a new configuration: %s", error)
+    agent.reconfigure()
+
+
+def connect() -> None:
+    for signal in (post_save, post_delete):
+        signal.connect(_changed, sender="breaker.BreakerConfig", dispatch_uid="breaker.configs")
+
+
+def _changed(using: str, **_: object) -> None:
+    transaction.on_commit(announce, using=using, robust=True)
+
+
+def _joined(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    for name in given.keys() - before.keys() - POLICY_KEYS:
+        raise ConfigInvalid(f"A policy has no option {name!r}.")
+    removed = {name for name, value in given.items() if value is None}
+    return {name: value for name, value in {**before, **given}.items() if name not in removed}
+
+
+def _check_merged(pattern: str, merged: Overlay) -> None:
+    breakers = [one for one in registry.breakers() if patterns.matches(pattern, one.name)]
+    policies = {one.name: conf().policy_with(one.replica.options) for one in breakers}
+    for name, policy in (policies or {pattern: conf().policy}).items():
+        try:
+            merged.policy(name, policy)
+        except PolicyError as error:
+            raise ConfigInvalid(f"{name!r} could not work with this: {error}") from error
