@@ -8,8 +8,8 @@ from functools import lru_cache
 from .errors import ConfigInvalid
 from .names import LONGEST
 
-# As fnmatch reads them: in [!]a] the first ] is one of the set.
-SOUND = re.compile(r"(?:[^\[\]]|\[!?+\]?+[^\]]*+\])*+")
+# As fnmatch reads them: the first character of a set may be a bracket itself.
+SOUND = re.compile(r"(?:[^\[\]]|\[!?+[\[\]]?+[^\[\]]*+\])*+")
 
 
 def check(pattern: str) -> None:
