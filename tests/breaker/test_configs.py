@@ -23,7 +23,6 @@ from breaker.link import link
 from breaker.models import BreakerConfig
 from breaker.overlay import Overlay, sound
 from breaker.policy import Policy
-from breaker.registry import known
 from config.children import end_with_parent
 from tests.breaker.test_guard import Down, fail
 from tests.breaker.test_outages import eventually
@@ -330,7 +329,6 @@ class TestInThisProcess:
     def test_a_save_without_circuits_starts_no_thread(self, history: None) -> None:
         configs.save("quiet", {"failure_threshold": 3}, actor="ada")
         assert agent.names() == set()
-        assert not known("quiet")
         assert configs.of("quiet") == {}
 
     @pytest.mark.race
