@@ -69,6 +69,8 @@ class Breaker:
         """
         snapshot = self.replica.snapshot
         if not snapshot.admits or snapshot.slow_after or self._judges_results:
+            if snapshot.refuses and (now := monotonic()) < snapshot.refuse_until:
+                raise self._refusal(snapshot, now)
             return Admitted(self.allow()).call(function, *args, **kwargs)
         try:
             result = function(*args, **kwargs)
@@ -89,6 +91,8 @@ class Breaker:
         """``call`` for a coroutine function; the event loop never waits for the store."""
         snapshot = self.replica.snapshot
         if not snapshot.admits or snapshot.slow_after or self._judges_results:
+            if snapshot.refuses and (now := monotonic()) < snapshot.refuse_until:
+                raise self._refusal(snapshot, now)
             call = await self.aallow()
             return await Admitted(call).acall(function, *args, **kwargs)
         try:

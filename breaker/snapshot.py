@@ -11,6 +11,7 @@ from .store import View
 
 UNKNOWN = Seed(state=State.CLOSED, epoch=0)
 ADMITTING = (Override.DISABLED, Override.METRICS_ONLY)
+REFUSING = (State.OPEN, Override.FORCED_OPEN)
 WITHOUT_STORE = 1.0
 """Seconds to refuse before asking again whether the store is back."""
 
@@ -19,8 +20,8 @@ class Snapshot:
     """One epoch of one circuit; only its counts change. Times are monotonic seconds."""
 
     __slots__ = (
-        "admits", "counts", "due", "loaded", "patience", "refuse_until", "seed", "slow_after",
-        "suspended", "until",
+        "admits", "counts", "due", "loaded", "patience", "refuse_until", "refuses", "seed",
+        "slow_after", "suspended", "until", "word",
     )  # fmt: skip
 
     def __init__(
@@ -39,9 +40,10 @@ class Snapshot:
         """What to ask of refused callers when nobody knows the end."""
         self.slow_after = policy.slow_call_seconds
         self.counts = Counts()
-        self.admits = loaded and (
-            seed.override in ADMITTING if seed.override else seed.state is State.CLOSED
-        )
+        self.word = seed.override or seed.state
+        self.admits = loaded and (self.word is State.CLOSED or self.word in ADMITTING)
+        self.refuses = loaded and self.word in REFUSING
+        """Whether there is nothing to ask before ``refuse_until``, wherever the call comes from."""
 
     @property
     def state(self) -> State:
@@ -50,10 +52,6 @@ class Snapshot:
     @property
     def epoch(self) -> int:
         return self.seed.epoch
-
-    @property
-    def word(self) -> str:
-        return self.seed.override or self.seed.state
 
     def memory(self) -> Seed:
         """What to tell a store that has lost this circuit."""
@@ -75,7 +73,7 @@ class Snapshot:
     def without_store(self, policy: Policy, *, admits: bool) -> "Snapshot":
         """What to do instead of asking, remembering what was known."""
         standing = Snapshot(self.seed, policy, due=self.due, until=self.until, loaded=True)
-        standing.suspended, standing.admits = True, admits
+        standing.suspended, standing.admits, standing.refuses = True, admits, not admits
         standing.refuse_until = monotonic() + WITHOUT_STORE
         return standing
 
