@@ -1,7 +1,7 @@
 """The circuit itself: values in, values out.
 
-``lua/circuit.lua`` is this file in Lua, name for name, as are ``counting`` and ``trials`` the
-scripts beside it; ``tests/breaker/test_contract.py`` and ``test_twins.py`` hold both to one
+``lua/circuit.lua`` is this file in Lua, name for name; ``counting``, ``trials`` and ``seed`` are
+the scripts beside it; ``tests/breaker/test_contract.py`` and ``test_twins.py`` hold both to one
 contract. All times are milliseconds of one clock, given as ``now``; ``chance`` is a number from
 0 to 1 that nobody can foretell.
 
@@ -203,40 +203,3 @@ def override_remaining(circuit: Circuit, *, now: int) -> int:
 
 def blamed(circuit: Circuit, *, now: int, retry_after: int, error: str) -> Circuit:
     return replace(circuit, retry_at=max(circuit.retry_at, now + retry_after), last_error=error)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seed:
-    """What a process or the database remembers of a circuit that a store may have lost."""
-
-    state: State
-    epoch: int
-    remaining: int = 0
-    """Milliseconds until the first trial."""
-    override: Override | None = None
-    override_remaining: int = 0
-    """Milliseconds until the override ends; 0 if it does not."""
-    attempt: int = 0
-    opened_at: int = 0
-    last_error: str = ""
-
-
-def sow(circuit: Circuit, seed: Seed, *, now: int) -> Circuit:
-    """The circuit as remembered, unless it has moved on since."""
-    if seed.epoch <= circuit.epoch:
-        return circuit
-    # The permits of a half-open round are lost with the store: the next trial opens a new one.
-    state = State.CLOSED if seed.state is State.CLOSED else State.OPEN
-    return Circuit(
-        state=state,
-        override=seed.override,
-        override_until=now + seed.override_remaining if seed.override_remaining else 0,
-        epoch=seed.epoch,
-        since=now,
-        due=now + seed.remaining if state is State.OPEN else 0,
-        attempt=seed.attempt,
-        opened_at=seed.opened_at,
-        rejected=circuit.rejected,
-        totals=circuit.totals,
-        last_error=seed.last_error,
-    )

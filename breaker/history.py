@@ -14,8 +14,8 @@ from django.db import DataError, connections
 
 from . import rows
 from .change import Change
-from .circuit import Seed
 from .conf import conf
+from .seed import Seed
 from .signals import circuit_changed
 from .threads import started
 

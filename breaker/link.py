@@ -11,11 +11,11 @@ from collections.abc import Callable, Set
 import redis
 from django_redis import get_redis_connection
 
-from .circuit import Seed
 from .conf import conf
 from .errors import BreakerUnavailable, CircuitKeyMisused
 from .local import LocalStore
 from .policy import OnStoreError, Policy
+from .seed import Seed
 from .shared import SharedStore, is_misuse
 from .store import Store, View
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Set
 from . import circuit as circuits
 from . import counting, trials
 from .chance import random
-from .circuit import Circuit, Seed, State, Verb
+from .circuit import Circuit, State, Verb
 from .classify import Outcome
 from .policy import Policy
+from .seed import Seed, sow
 from .store import NO_REPORT, Report, View
 from .window import Tally
 
@@ -105,7 +106,7 @@ class LocalStore:
         )
 
     def seed(self, name: str, policy: Policy, seed: Seed) -> View:
-        return self._change(name, lambda circuit, now: circuits.sow(circuit, seed, now=now))
+        return self._change(name, lambda circuit, now: sow(circuit, seed, now=now))
 
     def command(
         self,

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 from .agent import agent
 from .chance import uniform
 from .change import Change, change_of
-from .circuit import Override, Seed, State, Verb
+from .circuit import Override, State, Verb
 from .classify import Outcome
 from .conf import conf
 from .counts import cut
@@ -17,6 +17,7 @@ from .history import history
 from .link import Question, link
 from .overlay import current
 from .policy import OnStoreError, Policy
+from .seed import Seed
 from .snapshot import UNKNOWN, Snapshot
 from .store import NO_REPORT, Report, View
 

@@ -8,7 +8,8 @@ from django.db import router, transaction
 from django.utils import timezone
 
 from .change import Change
-from .circuit import Override, Seed, State
+from .circuit import Override, State
+from .seed import Seed
 from .window import Tally
 
 if TYPE_CHECKING:

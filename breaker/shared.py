@@ -4,66 +4,25 @@ Every key of a namespace carries the same hash tag, so that a change of a circui
 announcement are one atomic act, also in a cluster.
 """
 
-import json
 from collections.abc import Iterable
 from contextlib import suppress
-from functools import lru_cache
-from hashlib import sha1
-from importlib.resources import files
 from secrets import token_hex
 from typing import Any, NamedTuple
 
 import redis
 
 from .chance import random
-from .circuit import Override, Seed, State, Verb
+from .circuit import Override, State, Verb
 from .classify import Outcome
 from .policy import Policy
+from .scripts import Script, policy_json, script
+from .seed import Seed
 from .store import NO_REPORT, Report, View
 from .window import Tally
 
-HOUR_MS = 3_600_000
 SAMPLE = 200
 KEYS = 5
 Argument = str | int | float
-
-
-class Script:
-    """A script of some files; ``digest`` is what EVALSHA wants."""
-
-    def __init__(self, *names: str) -> None:
-        folder = files(__package__) / "lua"
-        parts = [(folder / f"{name}.lua").read_text() for name in names]
-        self.text = "\n".join(parts)
-        self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
-
-
-@lru_cache
-def script(*names: str) -> Script:
-    return Script(*names)
-
-
-@lru_cache
-def policy_json(policy: Policy) -> str:
-    return json.dumps(
-        {
-            "failure_threshold": policy.failure_threshold,
-            "minimum_calls": policy.minimum_calls,
-            "failure_rate": policy.failure_rate or 0,
-            "consecutive": policy.consecutive,
-            "slow_rate": policy.slow_rate,
-            "trip_quorum": policy.trip_quorum,
-            "window_ms": policy.window_ms,
-            "open_ms": policy.open_ms,
-            "max_open_ms": policy.max_open_ms,
-            "backoff_factor": policy.backoff_factor,
-            "jitter_share": policy.jitter_share,
-            "half_open_permits": policy.half_open_permits,
-            "success_threshold": policy.success_threshold,
-            # A circuit outlives everything it still has to remember.
-            "ttl_ms": max(2 * policy.max_open_ms + policy.window_ms, HOUR_MS),
-        }
-    )
 
 
 class Version(NamedTuple):

@@ -4,9 +4,10 @@ from dataclasses import replace
 from math import inf
 from time import monotonic
 
-from .circuit import Override, Seed, State
+from .circuit import Override, State
 from .counts import Counts
 from .policy import Policy
+from .seed import Seed
 from .store import View
 
 UNKNOWN = Seed(state=State.CLOSED, epoch=0)

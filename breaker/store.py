@@ -2,9 +2,10 @@
 
 from typing import NamedTuple, Protocol
 
-from .circuit import Override, Seed, State, Verb
+from .circuit import Override, State, Verb
 from .classify import Outcome
 from .policy import Policy
+from .seed import Seed
 from .window import Tally
 
 

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from breaker.circuit import Override, Reason, Seed, State, Verb
+from breaker.circuit import Override, Reason, State, Verb
 from breaker.classify import Outcome
 from breaker.policy import Policy
+from breaker.seed import Seed
 from breaker.store import NO_REPORT, Report, View
 from breaker.window import Tally
 from tests.breaker.benches import Bench

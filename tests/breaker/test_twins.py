@@ -7,9 +7,10 @@ import redis
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from breaker.circuit import Override, Seed, State, Verb
+from breaker.circuit import Override, State, Verb
 from breaker.classify import Outcome
 from breaker.policy import Policy
+from breaker.seed import Seed
 from breaker.store import NO_REPORT, Report, Store, View
 from breaker.window import Tally
 from tests.breaker.benches import LocalBench, SharedBench
