@@ -58,7 +58,7 @@ class History:
 
     def read(self, subject: str, errand: Errand) -> None:
         """Do an errand as soon as the database can be reached; the latest one for its subject."""
-        if conf().history:
+        if conf().history and (len(self._wanted) < LONGEST_QUEUE or subject in self._wanted):
             self._wanted[subject] = errand
             self._wake()
 
@@ -114,7 +114,8 @@ class History:
         while self._doubtful:
             self._write(self._doubtful, unless=rows.is_written)
         while self._wanted:
-            self._read(next(iter(self._wanted)))
+            for subject in list(self._wanted):
+                self._read(subject)
 
     def _write(
         self, queue: deque[Change], *, unless: Callable[[Change], bool] = lambda change: False

@@ -13,6 +13,7 @@ import pytest
 import redis
 from django_redis import get_redis_connection
 from pytest_django.fixtures import Settings
+from pytest_django.plugin import DjangoDbBlocker
 
 from breaker import (
     CircuitNameError,
@@ -26,6 +27,7 @@ from breaker.agent import agent
 from breaker.breaker import Breaker
 from breaker.circuit import Verb
 from breaker.control import act
+from breaker.history import history
 from breaker.link import link
 from breaker.policy import Policy
 from breaker.registry import borrowed, breakers, keyed_breaker, known
@@ -258,6 +260,30 @@ class TestTenThousandNames:
         link.shared().tidy()
         assert server.keys("cb:*circuit*") == []
         assert link.shared().names() == []
+
+    def test_while_the_database_is_down_leave_no_queue_without_end(
+        self,
+        transactional_db: None,
+        settings: Settings,
+        room: Callable[[int], None],
+        django_db_blocker: DjangoDbBlocker,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("breaker.history.LONGEST_QUEUE", 100)
+        room(10)
+        settings.BREAKER = {**settings.BREAKER, "HISTORY": True}
+        call = circuit_breaker("queue", key=lambda number: number, window=0.01)(
+            lambda number: number
+        )
+        with django_db_blocker.block():
+            for number in range(300):
+                call(number)
+                if not known(f"queue:{number}"):
+                    agent.flush(0)
+                    time.sleep(0.02)
+            assert len(history._wanted) <= 100
+        assert agent.flush(10)
+        assert not history._wanted
 
     def test_called_by_many_threads_lose_no_call(self, room: Callable[[int], None]) -> None:
         """Circuits that have moved keep their totals in the store while they come and go here."""
