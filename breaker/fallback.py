@@ -1,6 +1,6 @@
 """What to answer instead of a call that was refused."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable
 from contextlib import aclosing, closing
 from functools import partial
 from inspect import isawaitable
@@ -118,7 +118,7 @@ class _AsyncItems(AsyncGenerator[Any, Any]):
             if self._begun.yet:
                 raise
         self._begun.yet = True
-        self._items = _async_items(self._answer())
+        self._items = await _async_items(self._answer())
         return await anext(self._items)
 
     async def athrow(self, *error: Any) -> Any:
@@ -132,9 +132,11 @@ async def _async_items(answer: Any) -> AsyncGenerator[Any, Any]:
     """Of an async iterable, a plain one, or a coroutine that gives one of them."""
     if isawaitable(answer):
         answer = await answer
-    if isinstance(answer, AsyncIterable):
-        async for item in aeach(answer):
-            yield item
-    else:
-        for item in answer:
-            yield item
+    if isinstance(answer, AsyncGenerator):
+        return answer
+    return aeach(answer if isinstance(answer, AsyncIterable) else _later(answer))
+
+
+async def _later(items: Iterable[Any]) -> AsyncGenerator[Any, None]:
+    for item in items:
+        yield item
