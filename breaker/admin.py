@@ -4,36 +4,29 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from . import control
-from .bounds import LONGEST
-from .circuit import OVERRIDES, Verb
-from .durations import parse
-from .errors import BreakerError, BreakerUnavailable, CircuitUnknown, CommandInvalid
-from .models import BreakerState, BreakerTransition
+from . import configs, control
+from .circuit import Verb
+from .errors import BreakerError, BreakerUnavailable, CircuitUnknown
+from .forms import OPTIONS, CommandForm, ConfigForm
+from .models import BreakerConfig, BreakerState, BreakerTransition
+from .patterns import literal, matches
 from .status import WORDS, CircuitStatus
 from .templatetags.circuits import LABELS, badge
 
 PAGE, PAST = 100, 20
 LIST = "admin:breaker_breakerstate_changelist"
 CIRCUIT = "admin:breaker_breakerstate_circuit"
-EFFECTS = {
-    Verb.OPEN: "Open: refuse every call",
-    Verb.CLOSE: "Close: begin to count anew",
-    Verb.DISABLE: "Disable: admit every call and count none",
-    Verb.METRICS_ONLY: "Metrics only: admit every call, count it and draw no conclusion",
-    Verb.AUTO: "Automatic: end what an operator said, and go on where it was",
-    Verb.RESET: "Reset: close, and forget the past",
-}
+CONFIG, CHANGE = "admin:breaker_breakerconfig_add", "admin:breaker_breakerconfig_change"
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -47,53 +40,6 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-
-def one_line(text: str) -> None:
-    if not text.isprintable():
-        raise forms.ValidationError("This is more than one line of text.")
-
-
-class CommandForm(forms.Form):
-    """``epoch`` is that of the circuit the operator saw."""
-
-    epoch = forms.IntegerField(
-        min_value=0, max_value=control.LARGEST_EPOCH, widget=forms.HiddenInput
-    )
-    verb = forms.ChoiceField(
-        label="What to do",
-        choices=[(verb.value, effect) for verb, effect in EFFECTS.items()],
-        widget=forms.RadioSelect,
-    )
-    reason = forms.CharField(
-        max_length=control.LONGEST_REASON,
-        validators=[one_line],
-        widget=forms.TextInput(attrs={"class": "vTextField"}),
-        help_text="Kept on record with your name.",
-    )
-    lasting = forms.CharField(
-        label="For",
-        required=False,
-        widget=forms.TextInput(attrs={"class": "short"}),
-        help_text="Such as 10m or 2h, then it ends by itself; empty is until somebody ends it.",
-    )
-
-    def clean_lasting(self) -> float | None:
-        text = self.cleaned_data["lasting"]
-        if not text:
-            return None
-        try:
-            seconds = parse(text)
-        except CommandInvalid as error:
-            raise forms.ValidationError(str(error)) from None
-        if not 1 <= seconds <= LONGEST:
-            raise forms.ValidationError("This must be from a second to thirty days.")
-        return seconds
-
-    def clean(self) -> None:
-        given = self.cleaned_data
-        if given.get("lasting") and given.get("verb") not in (*OVERRIDES, None):
-            self.add_error("lasting", "This does not end by itself.")
 
 
 def urgency(found: CircuitStatus) -> tuple[bool, str]:
@@ -169,6 +115,8 @@ class BreakerStateAdmin(ReadOnly):
             past=past.rows,
             more=past.following,
             options=asdict(control.policy(found.name)).items(),
+            configured=configs.of(found.name),
+            config=f"{reverse(CONFIG)}?{urlencode({'pattern': literal(found.name)})}",
             **context,
         )
 
@@ -231,3 +179,72 @@ class BreakerTransitionAdmin(ReadOnly):
     @admin.display(description="to", ordering="to_state")
     def became(self, row: BreakerTransition) -> SafeString:
         return badge(row.to_state)
+
+
+@admin.register(BreakerConfig)
+class BreakerConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    form = ConfigForm
+    list_display = ["pattern", "told", "enabled", "version", "updated_at", "updated_by"]
+    list_filter = ["enabled"]
+    search_fields = ["pattern"]
+    fieldsets = [
+        (None, {"fields": ["pattern", "enabled"]}),
+        (
+            "Options",
+            {
+                "fields": [*OPTIONS],
+                "description": "What is left empty is as code and settings say. "
+                "All processes go by a change within a second or two.",
+            },
+        ),
+    ]
+
+    @admin.display(description="options")
+    def told(self, row: BreakerConfig) -> str:
+        return ", ".join(f"{name}={value}" for name, value in sorted(row.options.items())) or "-"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["pattern"] if obj else []
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Who comes from a circuit that is configured already is led there."""
+        row = BreakerConfig.objects.filter(pattern=request.GET.get("pattern", "")).first()
+        if row and request.method == "GET":
+            return HttpResponseRedirect(
+                reverse("admin:breaker_breakerconfig_change", args=[row.pk])
+            )
+        return super().add_view(request, form_url, extra_context)
+
+    def save_model(self, request: HttpRequest, obj: BreakerConfig, form: Any, change: bool) -> None:
+        # What is empty now is taken back.
+        told = {name: None for name in OPTIONS if name in form.initial} | obj.options
+        actor = request.user.get_username()
+        row = configs.save(obj.pattern, told, actor=actor, enabled=obj.enabled)
+        obj.pk, obj.version = row.pk, row.version
+        if not any(matches(row.pattern, one.name) for one in control.circuits()):
+            said = f"No circuit has a name like “{row.pattern}” yet."
+            self.message_user(request, said, messages.WARNING)
+
+    def delete_model(self, request: HttpRequest, obj: BreakerConfig) -> None:
+        configs.remove(obj.pattern, actor=request.user.get_username())
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[BreakerConfig]) -> None:
+        for row in queryset:
+            self.delete_model(request, row)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request) or super().has_view_permission(request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self._may(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request)
+
+    def _may(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("breaker.command")

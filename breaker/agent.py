@@ -64,7 +64,13 @@ class Agent:
     def reconfigure(self) -> None:
         """Read the configuration again, off the call path, if this process uses circuits."""
         if self._thread:
-            history.read("configuration", self._read_configuration)
+            history.read("configuration", self.read_configuration)
+
+    def read_configuration(self) -> None:
+        """Now; raises what the database raises."""
+        if current.read(rows.configurations):
+            for replica in self._replicas():
+                replica.adjust()
 
     def ring(self) -> None:
         """From any thread: there is something to flush, soon, or at once if it is much."""
@@ -199,11 +205,6 @@ class Agent:
         if follower.reconfigured:
             follower.reconfigured = False
             self.reconfigure()
-
-    def _read_configuration(self) -> None:
-        if current.read(rows.configurations):
-            for replica in self._replicas():
-                replica.adjust()
 
 
 @dataclass(slots=True)

@@ -32,10 +32,13 @@ def of(name: str) -> dict[str, Any]:
     return overlay.current.overlay.of(name)
 
 
-def save(pattern: str, options: Mapping[str, Any], *, actor: str) -> "BreakerConfig":
+def save(
+    pattern: str, options: Mapping[str, Any], *, actor: str, enabled: bool = True
+) -> "BreakerConfig":
     """Give options to circuits, from now on; those given for the pattern before stay, too.
 
-    None takes an option away. Raises ConfigInvalid, a PolicyError, having changed nothing.
+    None takes an option away; what is not enabled waits until it is. Raises ConfigInvalid, a
+    PolicyError, having changed nothing.
     """
     from .models import BreakerConfig
 
@@ -48,7 +51,7 @@ def save(pattern: str, options: Mapping[str, Any], *, actor: str) -> "BreakerCon
         )
         row.options = _joined(row.options, options)
         check(pattern, row.options)
-        row.enabled, row.updated_by, row.version = True, actor, row.version + 1
+        row.enabled, row.updated_by, row.version = enabled, actor, row.version + 1
         row.save()
     logger.info("%s configured %r: %s", actor, pattern, dict(options))
     return row
@@ -61,6 +64,18 @@ def remove(pattern: str, *, actor: str) -> None:
     if not BreakerConfig.objects.filter(pattern=pattern).delete()[0]:
         raise ConfigUnknown(pattern)
     logger.info("%s removed the configuration of %r", actor, pattern)
+
+
+def rows_of(pattern: str | None) -> "list[BreakerConfig]":
+    """That of a pattern, or, of None, all; raises ConfigUnknown."""
+    from .models import BreakerConfig
+
+    if pattern is None:
+        return list(BreakerConfig.objects.all())
+    found = list(BreakerConfig.objects.filter(pattern=pattern))
+    if not found:
+        raise ConfigUnknown(pattern)
+    return found
 
 
 def check(pattern: str, options: Mapping[str, Any]) -> None:

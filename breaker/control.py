@@ -1,11 +1,14 @@
 """Verbs and views for operators; the doors (admin, commands, REST, health) call these."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import redis
+from django.db import DatabaseError
 
+from . import configs
 from .agent import agent
 from .bounds import LONGEST
 from .breaker import Breaker
@@ -23,6 +26,7 @@ from .history import history
 from .link import link
 from .names import canonical
 from .pages import Page, checked, cursor_of, key_of
+from .patterns import literal
 from .policy import Policy
 from .registry import borrowed, known
 from .rows import has_row, transitions_of
@@ -63,6 +67,7 @@ def page(
     """
     after, most = key_of(cursor) if cursor else "", checked(limit) + 1
     agent.start()
+    _read_configuration()
     if link.up and (shared := link.shared()):
         try:
             names = (name for name in _names(shared) if name > after and contains in name)
@@ -76,12 +81,24 @@ def page(
 def circuit(name: str) -> CircuitStatus:
     """Raises CircuitUnknown, and BreakerUnavailable if nobody can say whether there is one."""
     breaker = _breaker(name)
+    _read_configuration()
     return status(breaker.name, breaker.replica.look(), _source(breaker.name))
 
 
 def policy(name: str) -> Policy:
     """The options in force, as far as this process knows those in the code."""
     return borrowed(name).replica.policy
+
+
+def configure(name: str, options: Mapping[str, Any], *, actor: str) -> CircuitStatus:
+    """Give a circuit options at run time, over those in the code; None takes one back.
+
+    Raises CircuitUnknown and ConfigInvalid, having changed nothing.
+    """
+    name = _canonical(name)
+    _demand(name)
+    configs.save(literal(name), options, actor=actor)
+    return circuit(name)
 
 
 def transitions(
@@ -152,6 +169,13 @@ def _breaker(name: str) -> Breaker:
     # What the database remembers of a circuit that the store has lost is back by then.
     history.drain(HISTORY_PATIENCE)
     return breaker
+
+
+def _read_configuration() -> None:
+    """Who looks wants to see a change as soon as it is made."""
+    if conf().history:
+        with suppress(DatabaseError):
+            agent.read_configuration()
 
 
 def _canonical(name: str) -> str:

@@ -1,5 +1,6 @@
 """Circuits as JSON: what REST answers and ``manage.py breakers --json`` prints."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,13 @@ from .rows import counts
 from .status import CircuitStatus
 
 if TYPE_CHECKING:
-    from .models import BreakerTransition
+    from .models import BreakerConfig, BreakerTransition
 
 Document = dict[str, Any]
 
 
-def circuit(found: CircuitStatus, policy: Policy) -> Document:
+def circuit(found: CircuitStatus, policy: Policy, configured: Mapping[str, Any]) -> Document:
+    """``configured`` are those of the options in force that were given at run time."""
     return {
         "name": found.name,
         "state": found.state,
@@ -38,6 +40,18 @@ def circuit(found: CircuitStatus, policy: Policy) -> Document:
         "last_error": found.last_error,
         "source": found.source,
         "config": asdict(policy),
+        "configured": dict(configured),
+    }
+
+
+def config(row: "BreakerConfig") -> Document:
+    return {
+        "pattern": row.pattern,
+        "options": row.options,
+        "enabled": row.enabled,
+        "version": row.version,
+        "updated_at": _written(row.updated_at),
+        "updated_by": row.updated_by,
     }
 
 

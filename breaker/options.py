@@ -61,6 +61,17 @@ def check_values(options: Mapping[str, Any]) -> None:
         Policy(**{"open_timeout": SHORTEST, name: value})
 
 
+def faults(options: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with which of them, each taken for itself."""
+    found = {}
+    for name, value in options.items():
+        try:
+            check_values({name: value})
+        except PolicyError as error:
+            found[name] = str(error)
+    return found
+
+
 def _check(policy: dict[str, Any]) -> None:
     check_values(policy)
     if (base := _setting()) is None:

@@ -24,6 +24,11 @@ def check(pattern: str) -> None:
         )
 
 
+def literal(name: str) -> str:
+    """The pattern that only this name matches."""
+    return re.sub(r"[*?[\]]", r"[\g<0>]", name)
+
+
 def matches(pattern: str, name: str) -> bool:
     return name == pattern or matcher(pattern)(name) is not None
 

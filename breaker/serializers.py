@@ -8,6 +8,7 @@ from rest_framework import serializers
 from .bounds import LONGEST
 from .circuit import Override, State
 from .control import LARGEST_EPOCH, LONGEST_REASON
+from .options import faults
 from .pages import LONGEST_PAGE
 from .policy import COUNTS, MAY_BE_NONE, OnStoreError, Policy
 from .status import WORDS
@@ -56,8 +57,7 @@ class Totals(serializers.Serializer[Any]):
     slow = serializers.IntegerField()
 
 
-def _option(name: str) -> serializers.Field[Any, Any, Any, Any]:
-    choices: dict[str, Any] = {"allow_null": name in MAY_BE_NONE}
+def _option(name: str, **choices: Any) -> serializers.Field[Any, Any, Any, Any]:
     if name == "on_store_error":
         return serializers.ChoiceField([word.value for word in OnStoreError], **choices)
     if name == "consecutive":
@@ -69,7 +69,25 @@ def _option(name: str) -> serializers.Field[Any, Any, Any, Any]:
 Options = type(
     "CircuitOptions",
     (serializers.Serializer,),
-    {field.name: _option(field.name) for field in fields(Policy)},
+    {
+        field.name: _option(field.name, allow_null=field.name in MAY_BE_NONE)
+        for field in fields(Policy)
+    },
+)
+
+
+class OptionsBase(StrictSerializer):
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        wrong = faults({name: value for name, value in attrs.items() if value is not None})
+        if wrong:
+            raise serializers.ValidationError(wrong)
+        return attrs
+
+
+OptionsChange = type(
+    "OptionsChange",
+    (OptionsBase,),
+    {field.name: _option(field.name, allow_null=True, required=False) for field in fields(Policy)},
 )
 
 
@@ -106,6 +124,7 @@ class CircuitRow(serializers.Serializer[Any]):
         help_text="local: the store is out of reach, and this is what one process sees.",
     )
     config = Options(help_text="The options in force.")
+    configured = OptionsChange(help_text="Those of them that were given at run time.")
 
 
 class CircuitPage(serializers.Serializer[Any]):

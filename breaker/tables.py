@@ -11,7 +11,7 @@ from .rows import counts
 from .status import CircuitStatus
 
 if TYPE_CHECKING:
-    from .models import BreakerTransition
+    from .models import BreakerConfig, BreakerTransition
 
 Line = tuple[str, ...]
 
@@ -73,6 +73,23 @@ def history(rows: "Iterable[BreakerTransition]") -> str:
                 _told(row.reason, row.actor),
                 _counted(row.counts),
                 f"{row.host}:{row.pid}",
+            )
+            for row in rows
+        ),
+    )
+
+
+def configs(rows: "Iterable[BreakerConfig]") -> str:
+    return _table(
+        ("PATTERN", "ENABLED", "VERSION", "BY", "OPTIONS"),
+        *(
+            (
+                row.pattern,
+                _value(row.enabled),
+                str(row.version),
+                row.updated_by or "-",
+                ", ".join(f"{name}={_value(value)}" for name, value in sorted(row.options.items()))
+                or "-",
             )
             for row in rows
         ),

@@ -6,6 +6,7 @@ app_name = "breaker"
 urlpatterns = [
     path("breakers", views.Circuits.as_view(), name="breakers"),
     path("breakers/<path:name>/transitions", views.Transitions.as_view(), name="transitions"),
+    path("breakers/<path:name>/config", views.Config.as_view(), name="config"),
     path("breakers/<path:name>/open", views.Open.as_view(), name="open"),
     path("breakers/<path:name>/close", views.Close.as_view(), name="close"),
     path("breakers/<path:name>/disable", views.Disable.as_view(), name="disable"),

@@ -16,7 +16,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
-from . import control, documents
+from . import configs, control, documents
 from .circuit import OVERRIDES, Verb
 from .documents import Document
 from .pages import Page
@@ -26,6 +26,7 @@ from .serializers import (
     CircuitRow,
     Command,
     Listing,
+    OptionsChange,
     OverrideCommand,
     TransitionPage,
 )
@@ -54,7 +55,8 @@ def checked(form: type[Serializer[Any]], data: Any) -> dict[str, Any]:
 
 
 def row(request: Request, found: CircuitStatus) -> Document:
-    return shown(request, documents.circuit(found, control.policy(found.name)))
+    policy, configured = control.policy(found.name), configs.of(found.name)
+    return shown(request, documents.circuit(found, policy, configured))
 
 
 def shown(request: Request, document: Document) -> Document:
@@ -107,6 +109,26 @@ class Transitions(APIView):
         page = control.transitions(name, **checked(Listing, request.query_params))
         rows = [shown(request, documents.transition(one)) for one in page.rows]
         return paged(request, page, rows)
+
+
+@own_transactions
+class Config(APIView):
+    permission_classes = [IsAuthenticated, MayCommand]
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, name: str) -> Response:
+        """Nobody asks for the config: this circuit's name ends like that."""
+        return Response(row(request, control.circuit(f"{name}/config")))
+
+    @extend_schema(operation_id="breakers_config", request=OptionsChange, responses=CircuitRow)
+    def patch(self, request: Request, name: str) -> Response:
+        """Give a circuit options, over those in the code; null takes one back.
+
+        All processes go by them within a second or two, and after a restart, too.
+        """
+        given = checked(OptionsChange, request.data)
+        actor = request.user.get_username()
+        return Response(row(request, control.configure(name, given, actor=actor)))
 
 
 @own_transactions

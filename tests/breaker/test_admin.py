@@ -1,5 +1,6 @@
 """Circuits in the admin."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,11 +9,11 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from breaker import control, get_breaker
+from breaker import configs, control, get_breaker
 from breaker.agent import agent
 from breaker.circuit import Verb
 from breaker.control import act
-from breaker.models import BreakerTransition
+from breaker.models import BreakerConfig, BreakerTransition
 from tests.breaker.test_guard import open_circuit
 from tests.servers import Valkey
 
@@ -23,8 +24,10 @@ HOSTILE = "<b>a&b</b> ?name=x/é#1"
 
 
 @pytest.fixture
-def history(transactional_db: None, settings: Settings) -> None:
+def history(transactional_db: None, settings: Settings) -> Iterator[None]:
     settings.BREAKER = {**settings.BREAKER, "HISTORY": True}
+    yield
+    assert agent.flush()
 
 
 @pytest.fixture
@@ -51,11 +54,11 @@ def say(pages: Client, name: str, **fields: Any) -> str:
 
 
 def test_the_list_is_what_the_store_says_those_not_closed_first(pages: Client) -> None:
-    get_breaker("a-quiet").call(int)
+    get_breaker("a-calm").call(int)
     open_circuit("veo")
     page = pages.get(LIST).content.decode()
     assert '<span class="breaker-badge breaker-open">open</span>' in page
-    assert page.index("veo") < page.index("a-quiet")
+    assert page.index("veo") < page.index("a-calm")
     assert "threshold_reached" in page
     assert "breaker/admin.css" in page
     assert "style=" not in page
@@ -250,3 +253,114 @@ def test_records_can_be_read_and_not_changed(history: None, operator: User, clie
     for action in ("add/", f"{row.pk}/delete/"):
         assert client.post(f"{TRANSITIONS}{action}").status_code == 403
         assert client.post(f"{LIST}{action}").status_code in (302, 403)
+
+
+CONFIGS = "/admin/breaker/breakerconfig/"
+
+
+def filled(**options: object) -> dict[str, object]:
+    return {"pattern": "veo:*", "enabled": "on"} | options
+
+
+class TestConfigs:
+    @pytest.fixture
+    def pages(self, history: None, operator: User, client: Client) -> Client:
+        client.force_login(operator)
+        return client
+
+    def test_options_are_given_changed_and_taken_back(self, pages: Client) -> None:
+        get_breaker("veo:1").call(int)
+        given = filled(failure_threshold=3, open_timeout="0.5", consecutive="true")
+        done = pages.post(f"{CONFIGS}add/", given, follow=True)
+        row = BreakerConfig.objects.get()
+        assert row.options == {"failure_threshold": 3, "open_timeout": 0.5, "consecutive": True}
+        assert (row.pattern, row.version, row.updated_by) == ("veo:*", 1, "operator")
+        assert "was added successfully" in done.content.decode()
+        assert "No circuit has a name like" not in done.content.decode()
+        assert "failure_threshold=3" in done.content.decode()
+        assert control.circuit("veo:1")
+        assert get_breaker("veo:1").replica.policy.failure_threshold == 3
+        page = pages.get(f"{CONFIGS}{row.pk}/change/").content.decode()
+        assert 'value="0.5"' in page
+        pages.post(f"{CONFIGS}{row.pk}/change/", {"failure_threshold": 4, "consecutive": "false"})
+        row.refresh_from_db()
+        assert row.options == {"failure_threshold": 4, "consecutive": False}
+        assert (row.enabled, row.version) == (False, 2)
+        control.circuit("veo:1")
+        assert get_breaker("veo:1").replica.policy.failure_threshold == 5
+        pages.post(f"{CONFIGS}{row.pk}/delete/", {"post": "yes"})
+        assert BreakerConfig.objects.count() == 0
+
+    def test_several_are_deleted_at_once(self, pages: Client) -> None:
+        for pattern in ("a", "b"):
+            configs.save(pattern, {"window": 30}, actor="ada")
+        chosen = [str(row.pk) for row in BreakerConfig.objects.all()]
+        order = {"action": "delete_selected", "_selected_action": chosen, "post": "yes"}
+        pages.post(CONFIGS, order)
+        assert BreakerConfig.objects.count() == 0
+
+    @pytest.mark.parametrize(
+        ("fields", "wrong"),
+        [
+            ({"pattern": ""}, ["pattern"]),
+            ({"pattern": "x" * 201}, ["pattern"]),
+            ({"pattern": "a\0b"}, ["pattern"]),
+            ({"failure_threshold": "0"}, ["failure_threshold"]),
+            ({"failure_threshold": "-1"}, ["failure_threshold"]),
+            ({"failure_threshold": "1.5"}, ["failure_threshold"]),
+            ({"failure_threshold": "many"}, ["failure_threshold"]),
+            ({"window": "nan"}, ["window"]),
+            ({"window": "1e400"}, ["window"]),
+            ({"failure_rate": "2", "jitter": "-1"}, ["failure_rate", "jitter"]),
+            ({"on_store_error": "panic"}, ["on_store_error"]),
+            ({"consecutive": "perhaps"}, ["consecutive"]),
+            ({"pattern": "veo["}, ["__all__"]),
+            ({"open_timeout": "10", "max_open_timeout": "5"}, ["__all__"]),
+            ({"consecutive": "true", "failure_rate": "0.5"}, ["__all__"]),
+        ],
+        ids=str,
+    )
+    def test_what_cannot_work_is_refused_at_its_field(
+        self, pages: Client, fields: dict[str, object], wrong: list[str]
+    ) -> None:
+        response = pages.post(f"{CONFIGS}add/", filled(**fields))
+        assert response.status_code == 200
+        assert sorted(response.context["adminform"].form.errors) == wrong
+        assert BreakerConfig.objects.count() == 0
+
+    def test_a_pattern_is_given_once(self, pages: Client) -> None:
+        configs.save("veo:*", {"window": 30}, actor="ada")
+        response = pages.post(f"{CONFIGS}add/", filled(window=5))
+        assert list(response.context["adminform"].form.errors) == ["pattern"]
+        assert BreakerConfig.objects.get().options == {"window": 30}
+
+    def test_a_pattern_that_matches_nothing_is_kept_and_said_to(self, pages: Client) -> None:
+        done = pages.post(f"{CONFIGS}add/", filled(window=30), follow=True)
+        assert "No circuit has a name like “veo:*” yet." in done.content.decode()
+        assert BreakerConfig.objects.count() == 1
+
+    def test_a_circuit_leads_to_its_own_options(self, pages: Client) -> None:
+        get_breaker("veo[1]").call(int)
+        link = pages.get(CIRCUIT, {"name": "veo[1]"}).context["config"]
+        assert 'value="veo[[]1[]]"' in pages.get(link).content.decode()
+        control.configure("veo[1]", {"window": 30}, actor="ada")
+        page = pages.get(CIRCUIT, {"name": "veo[1]"})
+        assert page.context["configured"] == {"window": 30}
+        assert "given at run time" in page.content.decode()
+        row = BreakerConfig.objects.get()
+        changed = pages.get(link, follow=True)
+        assert changed.redirect_chain == [(f"{CONFIGS}{row.pk}/change/", 302)]
+        assert pages.get(f"{CONFIGS}add/", {"pattern": "\0"}).status_code == 200
+
+    def test_who_may_not_command_may_not_configure(
+        self, history: None, reader: User, client: Client
+    ) -> None:
+        configs.save("veo:*", {"window": 30}, actor="ada")
+        row = BreakerConfig.objects.get()
+        reader.user_permissions.add(Permission.objects.get(codename="view_breakerconfig"))
+        client.force_login(reader)
+        assert client.get(CONFIGS).status_code == 200
+        for url in ("add/", f"{row.pk}/change/", f"{row.pk}/delete/"):
+            assert client.post(CONFIGS + url, filled(window=5)).status_code == 403
+        row.refresh_from_db()
+        assert row.options == {"window": 30}

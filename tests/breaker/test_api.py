@@ -1,5 +1,6 @@
 """Circuits over HTTP."""
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -13,10 +14,10 @@ from rest_framework.test import APIClient
 from breaker import control, get_breaker
 from breaker.agent import agent
 from breaker.link import link
-from breaker.models import BreakerTransition
+from breaker.models import BreakerConfig, BreakerTransition
 from breaker.policy import Policy
 from breaker.serializers import CircuitRow, TransitionRow
-from tests.breaker.test_guard import open_circuit
+from tests.breaker.test_guard import Down, fail, open_circuit
 from tests.conftest import signed_in
 from tests.servers import Valkey
 
@@ -46,8 +47,10 @@ def names(response: Any) -> list[str]:
 
 
 @pytest.fixture
-def history(transactional_db: None, settings: Settings) -> None:
+def history(transactional_db: None, settings: Settings) -> Iterator[None]:
     settings.BREAKER = {**settings.BREAKER, "HISTORY": True}
+    yield
+    assert agent.flush()
 
 
 def test_a_row_tells_all_there_is(operator_api: APIClient) -> None:
@@ -317,8 +320,8 @@ def test_the_past_of_a_circuit_is_told_latest_first(history: None, operator: Use
 
 
 def test_a_circuit_without_a_past_has_an_empty_one(api: APIClient) -> None:
-    get_breaker("quiet").call(int)
-    assert api.get(url("quiet", "transitions")).json()["results"] == []
+    get_breaker("calm").call(int)
+    assert api.get(url("calm", "transitions")).json()["results"] == []
 
 
 @pytest.mark.parametrize("cursor", ["x", "LTE", "OTk5OTk5OTk5OTk5OTk5OTk5", "!"])
@@ -336,6 +339,118 @@ def test_a_command_is_on_record_though_its_request_fails(
     post(client, "veo", "open", reason="r")
     assert is_problem(post(client, "veo", "auto", reason="r", expected_epoch=1), 409, "stale_epoch")
     assert BreakerTransition.objects.get().actor == "operator"
+
+
+def configure(client: APIClient, name: str, **options: Any) -> Any:
+    return client.patch(url(name, "config"), options, format="json")
+
+
+class TestConfig:
+    @pytest.fixture
+    def client(self, history: None, operator: User) -> APIClient:
+        return signed_in(operator)
+
+    def test_options_given_go_before_those_in_code_and_null_takes_them_back(
+        self, client: APIClient
+    ) -> None:
+        get_breaker("veo", failure_threshold=7).call(int)
+        response = configure(client, "veo", failure_threshold=3, failure_rate=0.5)
+        assert response.status_code == 200
+        row = response.json()
+        assert row["configured"] == {"failure_threshold": 3, "failure_rate": 0.5}
+        assert row["config"].items() >= row["configured"].items()
+        assert get_breaker("veo").replica.policy.failure_threshold == 3
+        more = configure(client, "veo", open_timeout=30, failure_rate=None).json()
+        assert more["configured"] == {"failure_threshold": 3, "open_timeout": 30}
+        assert client.get(url("veo")).json()["configured"] == more["configured"]
+        back = configure(client, "veo", failure_threshold=None, open_timeout=None).json()
+        assert (back["configured"], back["config"]["failure_threshold"]) == ({}, 7)
+        assert BreakerConfig.objects.get().updated_by == "operator"
+
+    def test_callers_go_by_them_at_once(self, client: APIClient) -> None:
+        breaker = get_breaker("veo")
+        breaker.call(int)
+        configure(client, "veo", failure_threshold=1)
+        with pytest.raises(Down):
+            breaker.call(fail)
+        assert breaker.state == "open"
+
+    @pytest.mark.parametrize(
+        ("options", "field"),
+        [
+            ({"failure_threshold": 0}, "failure_threshold"),
+            ({"failure_threshold": -1}, "failure_threshold"),
+            ({"failure_threshold": 1.5}, "failure_threshold"),
+            ({"failure_threshold": "5"}, "failure_threshold"),
+            ({"failure_threshold": True}, "failure_threshold"),
+            ({"failure_threshold": 10**400}, "failure_threshold"),
+            ({"failure_rate": 1.5}, "failure_rate"),
+            ({"failure_rate": 0}, "failure_rate"),
+            ({"window": 0}, "window"),
+            ({"window": 10**400}, "window"),
+            ({"open_timeout": "60"}, "open_timeout"),
+            ({"open_timeout": []}, "open_timeout"),
+            ({"consecutive": 1}, "consecutive"),
+            ({"on_store_error": "panic"}, "on_store_error"),
+            ({"on_store_error": {}}, "on_store_error"),
+            ({"jitter": -0.1}, "jitter"),
+            ({"fallback": "os.system"}, "fallback"),
+            ({"ignore": ["ValueError"]}, "ignore"),
+            ({"pattern": "*"}, "pattern"),
+            ({"enabled": False}, "enabled"),
+            ({"failure_threshold": 3, "windwo": 5}, "windwo"),
+        ],
+    )
+    def test_what_makes_no_sense_is_refused_and_named(
+        self, client: APIClient, options: dict[str, Any], field: str
+    ) -> None:
+        get_breaker("veo").call(int)
+        response = configure(client, "veo", **options)
+        assert is_problem(response, 400, "invalid")
+        assert fields(response) == [field]
+        assert BreakerConfig.objects.count() == 0
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"max_open_timeout": 5, "open_timeout": 10},
+            {"max_open_timeout": 5},  # the code says 60
+            {"consecutive": True, "failure_rate": 0.5},
+        ],
+        ids=str,
+    )
+    def test_what_contradicts_itself_or_the_code_is_refused_whole(
+        self, client: APIClient, options: dict[str, Any]
+    ) -> None:
+        get_breaker("veo").call(int)
+        assert is_problem(configure(client, "veo", window=30, **options), 400, "invalid")
+        assert BreakerConfig.objects.count() == 0
+        assert client.get(url("veo")).json()["configured"] == {}
+
+    def test_only_a_circuit_somebody_has_heard_of_can_be_configured(
+        self, client: APIClient
+    ) -> None:
+        for name in ("unheard of", "x" * 201):
+            assert is_problem(configure(client, name, window=30), 404, "not_found")
+        assert BreakerConfig.objects.count() == 0
+
+    @pytest.mark.parametrize("name", ["*", "[a]", "a?", "a[", "config", "a/config"])
+    def test_a_name_like_a_pattern_is_taken_as_it_is(self, client: APIClient, name: str) -> None:
+        for one in (name, "ab", "a"):
+            get_breaker(one).call(int)
+        assert configure(client, name, window=30).json()["configured"] == {"window": 30}
+        for other in ("ab", "a"):
+            assert client.get(url(other)).json()["configured"] == {}
+
+    def test_a_reader_may_not(self, client: APIClient, user: User) -> None:
+        get_breaker("veo").call(int)
+        assert is_problem(configure(signed_in(user), "veo", window=5), 403, "permission_denied")
+        assert is_problem(configure(APIClient(), "veo", window=5), 401, "not_authenticated")
+
+    def test_it_needs_no_store(self, client: APIClient, own_store: Valkey) -> None:
+        get_breaker("veo").call(int)
+        own_store.stop()
+        assert configure(client, "veo", window=30).json()["config"]["window"] == 30
 
 
 class TestWithoutAStore:

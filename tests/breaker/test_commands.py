@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.conf import settings as project
@@ -16,7 +18,7 @@ from breaker.agent import agent
 from breaker.circuit import Verb
 from breaker.durations import parse, spoken
 from breaker.errors import CommandInvalid
-from breaker.models import BreakerTransition
+from breaker.models import BreakerConfig, BreakerTransition
 from tests.breaker.test_guard import open_circuit
 from tests.conftest import signed_in
 from tests.servers import Valkey
@@ -39,22 +41,24 @@ def fails(code: int, *args: object) -> str:
 
 
 @pytest.fixture
-def history(transactional_db: None, settings: Settings) -> None:
+def history(transactional_db: None, settings: Settings) -> Iterator[None]:
     settings.BREAKER = {**settings.BREAKER, "HISTORY": True}
+    yield
+    assert agent.flush()
 
 
 def test_circuits_are_listed() -> None:
-    get_breaker("quiet").call(int)
+    get_breaker("calm").call(int)
     open_circuit("veo")
     agent.flush()
-    head, quiet, veo = breakers("list").splitlines()
+    head, calm, veo = breakers("list").splitlines()
     assert head.split()[:4] == ["NAME", "STATE", "FAILED", "CALLS"]
-    assert quiet.split() == ["quiet", "closed", "0%", "1", "0", "0", "-", "-", "-"]
+    assert calm.split() == ["calm", "closed", "0%", "1", "0", "0", "-", "-", "-"]
     assert veo.split()[:6] == ["veo", "open", "100%", "1", "0", "0"]
     assert "threshold_reached" in veo
     (only,) = breakers("list", "--state", "open").splitlines()[1:]
     assert only.split()[0] == "veo"
-    assert breakers("list", "--contains", "qui").splitlines()[1].split()[0] == "quiet"
+    assert breakers("list", "--contains", "cal").splitlines()[1].split()[0] == "calm"
 
 
 def test_no_circuit_is_a_head_or_an_empty_list() -> None:
@@ -203,6 +207,58 @@ def test_what_a_terminal_would_obey_is_told_and_not_sent() -> None:
         get_breaker("b").call(fail)
     for text in (breakers("list"), breakers("show", "b"), fails(1, "show", ODD)):
         assert all(one.isprintable() or one == "\n" for one in text)
+
+
+def rows(*args: object) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(breakers("config", *args, "--json"))["results"]
+    return found
+
+
+def test_circuits_are_configured_by_name_or_pattern(history: None) -> None:
+    get_breaker("veo:1").call(int)
+    (row,) = rows("veo:*", "failure_threshold=3", "on_store_error=reject", "--yes")
+    assert row["options"] == {"failure_threshold": 3, "on_store_error": "reject"}
+    assert (row["enabled"], row["version"], "@" in row["updated_by"]) == (True, 1, True)
+    (row,) = rows("veo:*", "failure_threshold=", "consecutive=true", "--yes")
+    assert row["options"] == {"on_store_error": "reject", "consecutive": True}
+    assert "veo:*" in breakers("config")
+    assert "consecutive=true, on_store_error=reject" in breakers("config", "veo:*")
+    shown = json.loads(breakers("show", "veo:1", "--json"))
+    assert shown["configured"] == row["options"]
+    assert rows("veo:*", "--remove", "--yes") == rows() == []
+    assert json.loads(breakers("show", "veo:1", "--json"))["configured"] == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "args"),
+    [
+        (1, ["nothing:*"]),
+        (1, ["nothing:*", "--remove", "--yes"]),
+        (2, ["veo", "failure_threshold=0", "--yes"]),
+        (2, ["veo", "failure_threshold=many", "--yes"]),
+        (2, ["veo", "window=NaN", "--yes"]),
+        (2, ["veo", "windwo=30", "--yes"]),
+        (2, ["veo", "open_timeout=10", "max_open_timeout=5", "--yes"]),
+        (2, ["veo[", "window=30", "--yes"]),
+        (2, ["", "window=30", "--yes"]),
+        (2, ["x" * 201, "window=30", "--yes"]),
+        (2, ["a\nb", "window=30", "--yes"]),
+        (2, ["veo", "window=30", "--remove", "--yes"]),
+        (2, ["--remove", "--yes"]),
+    ],
+    ids=ascii,
+)
+def test_what_no_circuit_can_work_with_is_refused(db: None, code: int, args: list[str]) -> None:
+    fails(code, "config", *args)
+    assert BreakerConfig.objects.count() == 0
+
+
+def test_without_a_yes_nothing_is_configured(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO("n\n"))
+    fails(1, "config", "veo", "window=30")
+    with pytest.raises(CommandError):
+        breakers("config", "veo", "window")
+    assert BreakerConfig.objects.count() == 0
 
 
 class TestWithoutAStore:

@@ -12,11 +12,17 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from breaker import control, doctor, documents, tables
+from breaker import configs, control, doctor, documents, tables
 from breaker.circuit import OVERRIDES, Verb
 from breaker.conf import conf
 from breaker.durations import parse
-from breaker.errors import BreakerError, CircuitUnknown, CommandInvalid, StaleEpoch
+from breaker.errors import (
+    BreakerError,
+    CircuitUnknown,
+    CommandInvalid,
+    ConfigUnknown,
+    StaleEpoch,
+)
 from breaker.link import link
 from breaker.pages import Page
 from breaker.status import WORDS, CircuitStatus
@@ -51,13 +57,21 @@ class Command(BaseCommand):
         show = verbs.add_parser("show", help="One circuit, and the options in force.")
         history = verbs.add_parser("history", help="What a circuit went through, latest first.")
         commands = [_command(verbs, verb) for verb in Verb]
+        config = verbs.add_parser("config", help="Options given to circuits at run time.")
+        config.add_argument("pattern", metavar="PATTERN", nargs="?", help="a name, or imagen:*")
+        config.add_argument(
+            "options", metavar="OPTION=VALUE", nargs="*", type=option,
+            help="such as open_timeout=30; nothing after the = takes it back",
+        )  # fmt: skip
+        config.add_argument("--remove", action="store_true", help="Take all of them back.")
+        config.add_argument("--yes", action="store_true", help="Do not ask.")
         check = verbs.add_parser("doctor", help="Is the store fit to keep circuits?")
         for long in (listing, history):
             long.add_argument("--limit", type=int, default=50, help="at most 200 of them")
             long.add_argument("--cursor", help="of the next page")
         for about in (show, history, *commands):
             about.add_argument("name", metavar="NAME")
-        for one in (listing, show, history, check, *commands):
+        for one in (listing, show, history, config, check, *commands):
             one.add_argument("--json", action="store_true", dest="as_json")
 
     def handle(self, *, verb: str, **options: Any) -> None:
@@ -65,6 +79,7 @@ class Command(BaseCommand):
             "list": self.show_all,
             "show": self.show,
             "history": self.history,
+            "config": self.config,
             "doctor": self.doctor,
         }
         try:
@@ -72,7 +87,7 @@ class Command(BaseCommand):
                 verbs[verb](**options)
             else:
                 self.command(Verb(verb), **options)
-        except (CircuitUnknown, StaleEpoch) as error:
+        except (CircuitUnknown, ConfigUnknown, StaleEpoch) as error:
             raise failure(error, 1) from error
         except BreakerError as error:
             raise failure(error, 2) from error
@@ -110,14 +125,33 @@ class Command(BaseCommand):
         if not yes and not self.sure(f"{verb.value} {printable(name)!r} for all processes?"):
             raise CommandError("Nothing was done.")
         demand_store()
-        actor = f"{getpass.getuser()}@{socket.gethostname()}"
         done = control.act(
-            name, verb, actor=actor, reason=reason, expires_in=lasting, expected_epoch=epoch
+            name, verb, actor=actor(), reason=reason, expires_in=lasting, expected_epoch=epoch
         )
         if as_json:
             self.tell_one(done, as_json=True)
         else:
             self.stdout.write(f"{printable(done.name)} is {done.word} now, in epoch {done.epoch}")
+
+    def config(
+        self, *, pattern: str | None, options: list[tuple[str, Any]], remove: bool, yes: bool,
+        as_json: bool, **_: Any,
+    ) -> None:  # fmt: skip
+        if remove and (options or pattern is None):
+            raise CommandError("--remove takes a pattern and no options.", returncode=2)
+        if pattern is not None and (options or remove):
+            if not yes and not self.sure(f"Configure {printable(pattern)!r} for all processes?"):
+                raise CommandError("Nothing was done.")
+            if remove:
+                configs.remove(pattern, actor=actor())
+            else:
+                configs.save(pattern, dict(options), actor=actor())
+        rows = configs.rows_of(None if remove else pattern)
+        if as_json:
+            told = [documents.config(row) for row in rows]
+            self.tell({"results": told, "next": None, "previous": None})
+        else:
+            self.stdout.write(tables.configs(rows))
 
     def doctor(self, *, as_json: bool, **_: Any) -> None:
         found = list(doctor.examine())
@@ -168,8 +202,22 @@ def _command(verbs: Any, verb: Verb) -> ArgumentParser:
     return parser
 
 
+def option(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ArgumentTypeError(f"{text!r} is not like open_timeout=30")
+    try:
+        return name, json.loads(value) if value else None
+    except ValueError:
+        return name, value
+
+
+def actor() -> str:
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
 def row(found: CircuitStatus) -> documents.Document:
-    return documents.circuit(found, control.policy(found.name))
+    return documents.circuit(found, control.policy(found.name), configs.of(found.name))
 
 
 def demand_store() -> None:
