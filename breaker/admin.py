@@ -210,11 +210,10 @@ class BreakerConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Who comes from a circuit that is configured already is led there."""
-        row = BreakerConfig.objects.filter(pattern=request.GET.get("pattern", "")).first()
+        pattern = request.GET.get("pattern", "").replace("\0", "")
+        row = BreakerConfig.objects.filter(pattern=pattern).first()
         if row and request.method == "GET":
-            return HttpResponseRedirect(
-                reverse("admin:breaker_breakerconfig_change", args=[row.pk])
-            )
+            return HttpResponseRedirect(reverse(CHANGE, args=[row.pk]))
         return super().add_view(request, form_url, extra_context)
 
     def save_model(self, request: HttpRequest, obj: BreakerConfig, form: Any, change: bool) -> None:
