@@ -208,6 +208,13 @@ def test_asking_from_outside_leaves_nothing_behind() -> None:
     assert borrowed("mine") is mine
 
 
+def test_the_last_counts_of_one_that_is_gone_are_written() -> None:
+    borrowed("brief").call(str)
+    assert not known("brief")
+    agent.flush()
+    assert link.shared().load("brief", Policy()).tally.ok == 1
+
+
 def test_options_that_cannot_be_leave_no_breaker_behind() -> None:
     with pytest.raises(PolicyError):
         get_breaker("bad", window=0)
