@@ -127,6 +127,7 @@ class Agent:
         flights.forget()
         history.forget()
         link.reset()
+        current.inherit()
         offload.reset()
 
     def _run(self, bell: Bell) -> None:

@@ -119,6 +119,8 @@ def _changed(using: str, **_: object) -> None:
 
 
 def _joined(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(before, Mapping):
+        raise ConfigInvalid("What is configured now are no options: remove it first.")
     for name in given.keys() - before.keys() - POLICY_KEYS:
         raise ConfigInvalid(f"A policy has no option {name!r}.")
     removed = {name for name, value in given.items() if value is None}

@@ -29,7 +29,7 @@ from .pages import Page, checked, cursor_of, key_of
 from .patterns import literal
 from .policy import Policy
 from .registry import borrowed, known
-from .rows import has_row, transitions_of
+from .rows import has_row, transitions_of, within_transaction
 from .shared import SharedStore
 from .status import CircuitStatus, Source, status
 
@@ -172,8 +172,8 @@ def _breaker(name: str) -> Breaker:
 
 
 def _read_configuration() -> None:
-    """Who looks wants to see a change as soon as it is made."""
-    if conf().history:
+    """Who looks wants to see a change as soon as it is made, and not before it is committed."""
+    if conf().history and not within_transaction():
         with suppress(DatabaseError):
             agent.read_configuration()
 

@@ -47,7 +47,7 @@ def examine() -> Iterator[Finding]:
 
 
 def judged(facts: Facts) -> Iterator[Finding]:
-    for judge in (version, role, eviction, clearing, clock, news, timeout, rights, rows):
+    for judge in (version, role, eviction, clearing, clock, news, timeout, rights, rows, patterns):
         yield judge(facts)
 
 
@@ -134,6 +134,14 @@ def rows(facts: Facts) -> Finding:
         return _warning(10, "Nothing is kept in the database.", hint)
     hint = "See to the database, and run manage.py migrate."
     return _error(10, "The rows of circuits cannot be read.", hint)
+
+
+def patterns(facts: Facts) -> Finding:
+    if not facts.unmatched:
+        return _ok(11, "Each configuration is that of some circuit.")
+    listed = ", ".join(map(repr, facts.unmatched))
+    hint = "See whether they are spelled right; circuits that nobody called yet are not known."
+    return _warning(11, f"No circuit has a name like {listed}.", hint)
 
 
 def _ok(number: int, message: str) -> Finding:

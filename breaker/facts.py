@@ -12,8 +12,10 @@ from django.db import DatabaseError
 from django_redis import get_redis_connection
 from redis.connection import parse_url
 
+from . import configs
 from .conf import conf
-from .rows import has_row
+from .registry import breakers
+from .rows import has_row, remembered_names
 from .shared import SharedStore
 from .window import Tally
 
@@ -39,6 +41,8 @@ class Facts:
     """Whether a call could be counted."""
     rows: bool | None = True
     """Whether the database answers; None if nothing is kept there."""
+    unmatched: tuple[str, ...] = ()
+    """Patterns of configurations that no circuit known here has a name like."""
 
 
 def gather() -> Facts:
@@ -46,6 +50,7 @@ def gather() -> Facts:
     alias = conf().cache
     client = get_redis_connection(alias)
     client.ping()
+    rows = _has_rows() if conf().history else None
     return Facts(
         info=_permitted(client.info) or {},
         alias=alias,
@@ -54,7 +59,8 @@ def gather() -> Facts:
         timeout=client.connection_pool.connection_kwargs.get("socket_timeout"),
         heard=_permitted(lambda: _hears(client)),
         counts=_permitted(lambda: _counts(client)) is not None,
-        rows=_has_rows() if conf().history else None,
+        rows=rows,
+        unmatched=tuple(_unmatched(client)) if rows else (),
     )
 
 
@@ -106,6 +112,11 @@ def _counts(client: Any) -> bool:
     store.record(name, conf().policy, Tally(ok=1), epoch=0)
     store.erase(name)
     return True
+
+
+def _unmatched(client: Any) -> list[str]:
+    listed = _permitted(SharedStore(client, namespace=conf().namespace).names) or []
+    return configs.unmatched({*listed, *remembered_names(), *(one.name for one in breakers())})
 
 
 def _has_rows() -> bool:

@@ -1,6 +1,7 @@
 """Options given at run time, over those of setting and code."""
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -75,14 +76,20 @@ class Current:
     def forget(self) -> None:
         self._rows: list[Row] = []
         self.overlay = Overlay()
+        self.inherit()
+
+    def inherit(self) -> None:
+        """In a forked child: the rows are as good as the parent's, its lock may be held."""
+        self._reading = threading.Lock()
 
     def read(self, find: Callable[[], list[Row]]) -> bool:
         """Take over the rows found; whether they changed."""
-        rows = find()
-        if rows == self._rows:
-            return False
-        self._rows, self.overlay = rows, Overlay(sound(rows))
-        return True
+        with self._reading:  # of two readers the later has the newer rows
+            rows = find()
+            if rows == self._rows:
+                return False
+            self._rows, self.overlay = rows, Overlay(sound(rows))
+            return True
 
 
 current = Current()

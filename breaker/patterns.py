@@ -40,4 +40,4 @@ def matcher(pattern: str) -> Callable[[str], object]:
 
 def rank(pattern: str, name: str) -> tuple[bool, int, str]:
     """The higher, the more specific: the name itself, then the longest."""
-    return pattern == name, len(pattern), pattern
+    return pattern in (name, literal(name)), len(pattern), pattern

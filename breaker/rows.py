@@ -85,6 +85,12 @@ def remembered(name: str) -> Seed | None:
     )
 
 
+def remembered_names() -> list[str]:
+    from .models import BreakerState
+
+    return list(BreakerState.objects.values_list("name", flat=True))
+
+
 def has_row(name: str) -> bool:
     from .models import BreakerState
 
@@ -106,6 +112,14 @@ def configurations() -> list[tuple[str, Any]]:
     # Where they are written, because a copy may lag behind the announcement of a change.
     rows = BreakerConfig.objects.using(router.db_for_write(BreakerConfig)).filter(enabled=True)
     return list(rows.order_by("pattern").values_list("pattern", "options"))
+
+
+def within_transaction() -> bool:
+    """Whether the caller would read its own changes of configuration, which may yet be undone."""
+    from .models import BreakerConfig
+
+    alias = router.db_for_write(BreakerConfig)
+    return bool(transaction.get_connection(alias).in_atomic_block)
 
 
 def _left(until: datetime) -> int:

@@ -1,10 +1,12 @@
 """Options given at run time, by name or by pattern."""
 
 import logging
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from select import select
 from typing import Any
 
@@ -16,12 +18,12 @@ from django_redis import get_redis_connection
 from pytest_django.fixtures import Settings
 from pytest_django.plugin import DjangoDbBlocker
 
-from breaker import PolicyError, configs, get_breaker
+from breaker import PolicyError, configs, control, get_breaker
 from breaker.agent import agent
 from breaker.errors import ConfigInvalid, ConfigUnknown
 from breaker.link import link
 from breaker.models import BreakerConfig
-from breaker.overlay import Overlay, sound
+from breaker.overlay import Overlay, current, sound
 from breaker.policy import Policy
 from config.children import end_with_parent
 from tests.breaker.test_guard import Down, fail
@@ -74,6 +76,8 @@ class TestOverlay:
             ("veo:[!a]", "veo:a", False),
             ("host:[::1]", "host:[::1]", True),
             ("a[[]b", "a[b", True),
+            ("host:[[]::1[]]", "host:[::1]", True),
+            ("host:[[]::1[]]", "host::", False),
             ("veo", "veo:a", False),
         ],
     )
@@ -81,6 +85,11 @@ class TestOverlay:
         self, pattern: str, name: str, matches: bool
     ) -> None:
         assert bool(Overlay([(pattern, {"window": 1})]).of(name)) is matches
+
+    @pytest.mark.parametrize("pattern", ["a*", "a[*]"])
+    def test_a_name_with_signs_of_patterns_may_be_spelled_either_way(self, pattern: str) -> None:
+        overlay = Overlay([(pattern, {"window": 1}), ("[a]*****", {"window": 2})])
+        assert overlay.of("a*") == {"window": 1}
 
     def test_rows_that_nobody_checked_are_told_of_and_left_out(
         self, caplog: pytest.LogCaptureFixture
@@ -180,6 +189,14 @@ def test_an_option_that_no_longer_exists_can_be_taken_away(db: None) -> None:
     assert configs.save("old", {"windows": None}, actor="ada").options == {"window": 5}
 
 
+def test_what_are_no_options_must_be_removed_first(db: None) -> None:
+    BreakerConfig.objects.create(pattern="list", options=[1])
+    with pytest.raises(ConfigInvalid, match="remove it first"):
+        configs.save("list", {"window": 6}, actor="ada")
+    configs.remove("list", actor="ada")
+    assert configs.save("list", {"window": 6}, actor="ada").options == {"window": 6}
+
+
 def test_removing_what_is_not_there_is_told(db: None) -> None:
     with pytest.raises(ConfigUnknown, match="'nothing'"):
         configs.remove("nothing", actor="ada")
@@ -248,6 +265,8 @@ class TestInThisProcess:
         assert link.shared().version().config == announced
         with transaction.atomic():
             configs.save("atomic", {"failure_threshold": 4}, actor="ada")
+            control.circuit("atomic")
+            assert threshold("atomic") == 5
         eventually(lambda: threshold("atomic") == 4, seconds=0.5)
 
     def test_a_change_behind_everybodys_back_is_found_by_the_sweep(
@@ -305,6 +324,16 @@ class TestInThisProcess:
         row.options = {"failure_threshold": 4}
         row.save()
         eventually(lambda: threshold("down") == 4)
+
+    def test_a_child_forked_while_rows_are_read_reads_its_own(self, history: None) -> None:
+        get_breaker("forked-config").call(int)
+        agent.flush()
+        with current._reading:
+            if (child := os.fork()) == 0:
+                with suppress(BaseException):
+                    os._exit(0 if current.read(lambda: [("a", {"window": 1})]) else 1)
+                os._exit(2)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
     def test_a_store_that_lost_its_data_changes_nothing(self, history: None) -> None:
         configs.save("flushed", {"failure_threshold": 3}, actor="ada")

@@ -6,9 +6,12 @@ import redis
 from django.db import connection
 from pytest_django.fixtures import Settings
 
+from breaker import configs, get_breaker
 from breaker.doctor import Level, examine, judged
 from breaker.facts import Facts
 from breaker.link import link
+from breaker.policy import Policy
+from breaker.window import Tally
 from config.redis import caches
 from tests.servers import Cluster, Valkey
 
@@ -38,7 +41,7 @@ def levels() -> dict[str, str]:
 
 def test_a_good_store_has_only_good_findings() -> None:
     assert bad(GOOD) == []
-    assert [one.id for one in judged(GOOD)] == [f"breaker.D{n:03}" for n in range(2, 11)]
+    assert [one.id for one in judged(GOOD)] == [f"breaker.D{n:03}" for n in range(2, 12)]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +63,7 @@ def test_a_good_store_has_only_good_findings() -> None:
         (replace(GOOD, counts=False), ("009", "error")),
         (replace(GOOD, rows=None), ("010", "warning")),
         (replace(GOOD, rows=False), ("010", "error")),
+        (replace(GOOD, unmatched=("vep:*",)), ("011", "warning")),
     ],
 )
 def test_each_fault_has_a_finding(facts: Facts, expected: tuple[str, str] | None) -> None:
@@ -81,7 +85,7 @@ def product(settings: Settings, own_valkey: Valkey, db: None) -> Valkey:
 
 def test_the_product_is_to_the_doctors_liking(product: Valkey) -> None:
     assert set(levels().values()) == {Level.OK}
-    assert len(levels()) == 10
+    assert len(levels()) == 11
     assert link.shared().names() == []
     assert link.shared().client.keys() == []
 
@@ -128,6 +132,15 @@ def test_a_database_that_was_not_migrated_is_found(product: Valkey) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE breaker_breakerstate RENAME TO elsewhere")
     assert levels()["010"] is Level.ERROR
+
+
+def test_configurations_that_match_nothing_are_found(product: Valkey) -> None:
+    get_breaker("here:in:code")
+    link.shared().record("here:in:store", Policy(), Tally(ok=1), epoch=0)
+    for pattern in ("here:in:c*", "here:in:s*", "here:in:v*"):
+        configs.save(pattern, {"window": 30}, actor="ada")
+    (finding,) = (one for one in examine() if one.level is Level.WARNING)
+    assert finding.message == "No circuit has a name like 'here:in:v*'."
 
 
 @pytest.mark.race

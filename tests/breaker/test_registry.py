@@ -31,7 +31,10 @@ from breaker.history import history
 from breaker.link import link
 from breaker.policy import Policy
 from breaker.registry import borrowed, breakers, keyed_breaker, known
+from breaker.window import Tally
+from config.redis import caches
 from tests.breaker.test_guard import Down, fail
+from tests.servers import Cluster
 
 
 @pytest.fixture(autouse=True)
@@ -267,6 +270,17 @@ class TestTenThousandNames:
         link.shared().tidy()
         assert server.keys("cb:*circuit*") == []
         assert link.shared().names() == []
+
+    def test_leave_the_list_of_a_cluster_too(self, settings: Settings) -> None:
+        cluster = Cluster()
+        settings.CACHES = {**settings.CACHES, "breaker": caches(cluster.url)["breaker"]}
+        for number in range(250):
+            link.shared().record(str(number), Policy(window=0.05), Tally(ok=1), epoch=0)
+        link.shared().record("lasting", Policy(), Tally(ok=1), epoch=0)
+        time.sleep(0.12)
+        link.shared().tidy()
+        assert link.shared().names() == ["lasting"]
+        cluster.stop()
 
     def test_while_the_database_is_down_leave_no_queue_without_end(
         self,
