@@ -164,7 +164,7 @@ class BreakerStateAdmin(ReadOnly):
 
 @admin.register(BreakerTransition)
 class BreakerTransitionAdmin(ReadOnly):
-    list_display = ["at", "name", "was", "became", "reason", "actor", "last_error", "host", "pid"]
+    list_display = ["at", "name", "was", "became", "why", "last_error"]
     list_filter = ["to_state", ("actor", admin.EmptyFieldListFilter)]
     search_fields = ["name", "reason", "actor"]
     date_hierarchy = "at"
@@ -175,6 +175,10 @@ class BreakerTransitionAdmin(ReadOnly):
     @admin.display(description="from", ordering="from_state")
     def was(self, row: BreakerTransition) -> SafeString:
         return badge(row.from_state)
+
+    @admin.display(ordering="reason")
+    def why(self, row: BreakerTransition) -> str:
+        return f"{row.reason} ({row.actor})" if row.actor else row.reason
 
     @admin.display(description="to", ordering="to_state")
     def became(self, row: BreakerTransition) -> SafeString:

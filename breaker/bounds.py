@@ -1,7 +1,5 @@
 """Options that are numbers, refused where they are written."""
 
-from math import isnan
-
 from .errors import PolicyError
 
 LONGEST = 30 * 86_400
@@ -15,8 +13,9 @@ def whole(name: str, value: object, *, most: int = 1_000_000) -> int:
 
 
 def number(name: str, value: object, *, low: float, high: float = LONGEST) -> float:
-    if type(value) not in (int, float) or isnan(value) or not low <= value <= high:  # type: ignore[operator, arg-type]
-        raise PolicyError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}.")
+    # NaN compares false with everything.
+    if type(value) not in (int, float) or not low <= value <= high:  # type: ignore[operator]
+        raise PolicyError(f"{name} must be a number from {low:g} to {high:.10g}, not {value!r}.")
     return value  # type: ignore[return-value]
 
 

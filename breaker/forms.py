@@ -72,7 +72,7 @@ class CommandForm(forms.Form):
 
 
 OPTIONS = [field.name for field in fields(Policy)]
-YES_OR_NO = {"": None, "true": True, "false": False}
+YES_OR_NO = {"true": True, "false": False}
 
 
 class OptionsForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -102,19 +102,37 @@ class OptionsForm(forms.ModelForm):  # type: ignore[type-arg]
             super()._post_clean()  # type: ignore[misc]
 
 
+MEANING = {
+    "failure_threshold": "So many failures, or slow calls, within the window open it.",
+    "minimum_calls": "With fewer calls in the window nothing opens.",
+    "failure_rate": "And at least this share of the calls failed, such as 0.5.",
+    "consecutive": "Whether the failures must follow each other.",
+    "slow_call_seconds": "A call that takes longer is slow.",
+    "slow_rate": "And at least this share of the calls was slow.",
+    "trip_quorum": "So many hosts must have met failures.",
+    "window": "Seconds.",
+    "open_timeout": "Seconds until the first trial.",
+    "max_open_timeout": "Seconds that neither back-off nor Retry-After go beyond.",
+    "backoff_factor": "Each opening in a row lasts so many times longer.",
+    "jitter": "Up to this share is added to the open time.",
+    "half_open_permits": "Trials at one time.",
+    "success_threshold": "So many successful trials close it.",
+    "half_open_timeout": "Seconds: a trial that takes longer has failed.",
+    "on_store_error": "What to do while the store is out of reach.",
+}
+
+
 def _option(name: str) -> forms.Field:
+    texts: dict[str, Any] = {"label": name, "help_text": MEANING[name], "required": False}
     if name == "on_store_error":
-        return forms.ChoiceField(
-            required=False, choices=[("", ""), *((word.value, word.value) for word in OnStoreError)]
-        )
+        words = [("", ""), *((word.value, word.value) for word in OnStoreError)]
+        return forms.ChoiceField(choices=words, **texts)
     if name == "consecutive":
+        words = [("", ""), ("true", "yes"), ("false", "no")]
         return forms.TypedChoiceField(
-            required=False,
-            choices=[("", ""), ("true", "yes"), ("false", "no")],
-            coerce=YES_OR_NO.get,
-            empty_value=None,
+            choices=words, coerce=YES_OR_NO.get, empty_value=None, **texts
         )
-    return (forms.IntegerField if name in COUNTS else forms.FloatField)(required=False)
+    return (forms.IntegerField if name in COUNTS else forms.FloatField)(**texts)
 
 
 ConfigForm = type("ConfigForm", (OptionsForm,), {name: _option(name) for name in OPTIONS})

@@ -13,6 +13,7 @@ from breaker import configs, control, get_breaker
 from breaker.agent import agent
 from breaker.circuit import Verb
 from breaker.control import act
+from breaker.forms import MEANING, OPTIONS
 from breaker.models import BreakerConfig, BreakerTransition
 from tests.breaker.test_guard import open_circuit
 from tests.servers import Valkey
@@ -364,3 +365,7 @@ class TestConfigs:
             assert client.post(CONFIGS + url, filled(window=5)).status_code == 403
         row.refresh_from_db()
         assert row.options == {"window": 30}
+
+
+def test_each_option_is_explained() -> None:
+    assert list(MEANING) == OPTIONS

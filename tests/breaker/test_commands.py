@@ -237,6 +237,7 @@ def test_circuits_are_configured_by_name_or_pattern(history: None) -> None:
         (2, ["veo", "failure_threshold=0", "--yes"]),
         (2, ["veo", "failure_threshold=many", "--yes"]),
         (2, ["veo", "window=NaN", "--yes"]),
+        (2, ["veo", "window=1" + "0" * 400, "--yes"]),
         (2, ["veo", "windwo=30", "--yes"]),
         (2, ["veo", "open_timeout=10", "max_open_timeout=5", "--yes"]),
         (2, ["veo[", "window=30", "--yes"]),

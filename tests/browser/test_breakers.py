@@ -54,6 +54,32 @@ def test_an_operator_commands_a_circuit(signed_in: Page, complaints: list[str], 
     assert complaints == []
 
 
+def test_an_operator_gives_a_circuit_other_options(
+    signed_in: Page, complaints: list[str], used: None
+) -> None:
+    page = signed_in
+    page.goto(LIST)
+    page.get_by_role("link", name="imagen:").click()
+    page.get_by_role("link", name="Give it other options").click()
+    expect(page.get_by_label("Pattern")).to_have_value(re.compile("^imagen:"))
+    page.get_by_label("open_timeout:", exact=True).fill("0")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("open_timeout must be a number from")).to_be_visible()
+    keep(page, "configuration-refused")
+    page.get_by_label("open_timeout:", exact=True).fill("30")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("was added successfully")).to_be_visible()
+    keep(page, "configurations")
+    page.goto(LIST)
+    page.get_by_role("link", name="imagen:").click()
+    row = page.get_by_role("row", name="open_timeout 30.0 given at run time", exact=True)
+    expect(row).to_be_visible()
+    keep(page, "breaker-configured")
+    page.get_by_role("link", name="Give it other options").click()
+    expect(page.get_by_label("open_timeout:", exact=True)).to_have_value("30.0")
+    assert complaints == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_pages_fit_and_can_be_read(
