@@ -97,7 +97,8 @@ def configure(name: str, options: Mapping[str, Any], *, actor: str) -> CircuitSt
     """
     name = _canonical(name)
     _demand(name)
-    configs.save(literal(name), options, actor=actor)
+    if options:
+        configs.save(literal(name), options, actor=actor)
     return circuit(name)
 
 

@@ -367,6 +367,11 @@ class TestConfig:
         assert (back["configured"], back["config"]["failure_threshold"]) == ({}, 7)
         assert BreakerConfig.objects.get().updated_by == "operator"
 
+    def test_no_options_change_nothing(self, client: APIClient) -> None:
+        get_breaker("veo").call(int)
+        assert configure(client, "veo").json()["configured"] == {}
+        assert BreakerConfig.objects.count() == 0
+
     def test_callers_go_by_them_at_once(self, client: APIClient) -> None:
         breaker = get_breaker("veo")
         breaker.call(int)
