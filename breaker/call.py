@@ -117,7 +117,6 @@ class Call:
         """Whether this is the first verdict; of two threads one is told so."""
         if not next(self._claim, False):
             return False
-        self._runner = None
         if self._flight:
             flights.land(self._flight)
         return True

@@ -1,8 +1,11 @@
 """Calls that a process has counted and the store has not heard of yet."""
 
-import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
 from itertools import repeat
 from operator import length_hint
+from typing import NamedTuple
 
 from .classify import Outcome
 from .store import NO_REPORT, Report
@@ -10,6 +13,21 @@ from .window import NOTHING, ONE, Tally
 
 MANY = 1000
 """Successes that should not wait any longer."""
+
+NO_TICKS = repeat(None, 0)
+
+
+class Entry(NamedTuple):
+    """An end, and the successes after it for which ticks were laid out."""
+
+    outcome: Outcome
+    report: Report = NO_REPORT
+    ticks: "repeat[None]" = NO_TICKS
+    supply: int = 0
+
+    def tally(self) -> Tally:
+        """Nobody gets a tick any more after this."""
+        return ONE[self.outcome] + Tally(ok=self.supply - len(list(self.ticks)))
 
 
 class Counts:
@@ -19,45 +37,45 @@ class Counts:
     for each success, and whoever writes takes those that are left. A caller who finds none asks
     for more with ``refill``, and that happens at the first success after a write and at the
     ``MANY``th: the moments to tell the agent.
+
+    There is no lock, because the garbage collector may end an abandoned call at any point of
+    another, in the same thread.
     """
 
-    __slots__ = ("_lock", "_report", "_supply", "_tally", "ticks")
+    __slots__ = ("_entries", "ticks")
 
     def __init__(self) -> None:
-        self.ticks = repeat(None, 0)
-        self._supply = 0
-        self._lock = threading.Lock()
-        self._tally, self._report = NOTHING, NO_REPORT
+        self.ticks = NO_TICKS
+        self._entries: deque[Entry] = deque()
 
     @property
     def waiting(self) -> int:
         """Roughly how many calls there are to write."""
-        return self._tally.calls + self._supply - length_hint(self.ticks)
+        return sum(1 + entry.supply - length_hint(entry.ticks) for entry in self._entries.copy())
 
     def refill(self) -> None:
         """Count a success that found no tick."""
-        with self._lock:
-            self._tally = self._tally + self._oks() + ONE[Outcome.OK]
-            self._supply = MANY - 2
-            self.ticks = repeat(None, self._supply)
+        entry = Entry(Outcome.OK, ticks=repeat(None, MANY - 2), supply=MANY - 2)
+        self._entries.append(entry)
+        self.ticks = entry.ticks
 
     def add(self, outcome: Outcome, report: Report) -> None:
         """A call that ended otherwise than ok, after the successes before it."""
-        with self._lock:
-            self._tally = self._tally + self._oks() + ONE[outcome]
-            wait = max(self._report.retry_after, report.retry_after)
-            self._report = Report(wait, report.error or self._report.error)
+        self._entries.append(Entry(outcome, report))
+        self.ticks = NO_TICKS
 
     def take(self) -> tuple[Tally, Report]:
-        with self._lock:
-            taken = self._tally + self._oks(), self._report
-            self._tally, self._report = NOTHING, NO_REPORT
-            return taken
+        tally, report = NOTHING, NO_REPORT
+        for entry in self._taken():
+            tally += entry.tally()
+            wait = max(report.retry_after, entry.report.retry_after)
+            report = Report(wait, entry.report.error or report.error)
+        return tally, report
 
-    def _oks(self) -> Tally:
-        """The ticks that are gone; nobody can take one of the others any more."""
-        supply, self._supply = self._supply, 0
-        return Tally(ok=supply - len(list(self.ticks)))
+    def _taken(self) -> Iterator[Entry]:
+        with suppress(IndexError):
+            while True:
+                yield self._entries.popleft()
 
 
 def cut(counts: list[None]) -> int:

@@ -26,7 +26,7 @@ def steady_ms() -> int:
 class LocalStore:
     def __init__(self, clock: Callable[[], int] = steady_ms) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._circuits: dict[str, Circuit] = {}
 
     def tidy(self, keep: Set[str]) -> None:

@@ -43,8 +43,8 @@ class Replica:
         self.trials: WeakValueDictionary[str, Call] = WeakValueDictionary()
         """Calls in flight that hold a permit; one that nobody refers to any more lets it lapse."""
         self._rumour: tuple[float, Change] | None = None
-        self._lock = threading.Lock()
-        self._writing = threading.Lock()
+        self._lock = threading.RLock()
+        self._writing = threading.RLock()
 
     def forget(self) -> None:
         self._begin(Snapshot(UNKNOWN, Policy(), loaded=False))

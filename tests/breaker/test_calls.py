@@ -1,12 +1,13 @@
 """What can be guarded, and what stays as it was."""
 
 import asyncio
+import gc
 import inspect
 import pickle
 import time
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial, wraps
 from typing import Any
 
@@ -21,6 +22,7 @@ from breaker import CircuitOpenError, PolicyError, State, circuit_breaker, get_b
 from breaker.breaker import Breaker
 from breaker.window import Tally
 from tests.breaker.test_guard import Down, fail, open_circuit, view
+from tests.locking.workers import forked
 
 
 def plain(broken: bool = False) -> str:
@@ -530,3 +532,30 @@ class TestRecordResult:
     def test_it_is_a_plain_function(self, rule: str, value: Any) -> None:
         with pytest.raises(PolicyError, match=rule):
             circuit_breaker("results", **{rule: value})
+
+
+class Abandoned:
+    """Garbage that calls the dependency a last time, as a stream may that nobody closed."""
+
+    def __init__(self, breaker: Breaker) -> None:
+        self.breaker = breaker
+        self.itself = self
+
+    def __del__(self) -> None:
+        with suppress(Down):
+            self.breaker.call(fail)
+
+
+def test_the_collector_may_end_a_call_in_the_midst_of_another() -> None:
+    def work() -> None:
+        breaker = get_breaker("garbage", failure_threshold=1_000_000)
+        breaker.replica.load()
+        gc.freeze()  # or each collection would look at all that pytest has
+        for allocations in range(1, 200):
+            gc.collect()
+            gc.set_threshold(allocations)
+            Abandoned(breaker)
+            with suppress(Down):
+                breaker.call(fail)
+
+    assert forked(work) == 0

@@ -226,7 +226,7 @@ def test_a_verdict_before_the_end_of_the_body_ends_the_measuring() -> None:
 def test_of_caller_and_agent_the_first_to_judge_wins() -> None:
     """The calls end about when the agent comes to judge them."""
     breaker = slow(failure_threshold=1_000_000)
-    waits = [LIMIT + 0.0007 * number for number in range(300)]
+    waits = [LIMIT * (0.5 + number / 200) for number in range(300)]
     callers = [threading.Thread(target=call, args=(breaker, wait)) for wait in waits]
     for caller in callers:
         caller.start()
