@@ -147,8 +147,8 @@ def test_functions_of_one_circuit_have_their_own() -> None:
 
 
 def test_with_a_key_too() -> None:
-    function = call("keyed", negated, key=lambda left, **_: str(left))
-    open_circuit("keyed:1")
+    function = call("by_key", negated, key=lambda left, **_: str(left))
+    open_circuit("by_key:1")
     assert (function(1), function(2)) == ([-1, -2], [2, 2])
 
 
