@@ -1,6 +1,7 @@
 """Several real processes on one circuit."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -27,6 +28,7 @@ from tests.breaker.benches import age
 from tests.servers import Valkey, valkey_url
 
 pytestmark = pytest.mark.race
+logger = logging.getLogger(__name__)
 
 
 class Process:
@@ -91,7 +93,9 @@ def trip(processes: list[Process]) -> tuple[float, list[float]]:
     time.sleep(0.05)
     outcome, tripped_at = last.ask("fail")
     assert outcome == "failed"
-    return tripped_at, [process.answer() - tripped_at for process in others]
+    delays = [process.answer() - tripped_at for process in others]
+    logger.info("others know after %s ms", [round(delay * 1000, 1) for delay in delays])
+    return tripped_at, delays
 
 
 def test_failures_add_up_over_processes_and_all_refuse_at_once(fleet: Fleet) -> None:

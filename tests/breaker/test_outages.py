@@ -1,5 +1,6 @@
 """The shared store goes away, comes back, or forgets."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from tests.breaker.test_guard import Down, fail, open_circuit, view
 from tests.servers import Valkey
 
 pytestmark = pytest.mark.race
+logger = logging.getLogger(__name__)
 
 
 def eventually(check: Callable[[], object], seconds: float = 3.0) -> None:
@@ -186,6 +188,8 @@ class TestWithAStoreThatFails:
         during = load.costs()
         own_store.resume()
         load.stop()
+        for name, costs in (("before", before), ("during", during)):
+            logger.info("%s: p99 %.2f ms of %d", name, percentile(costs, 99) * 1000, len(costs))
         assert not load.surprises
         assert percentile(during, 99) < percentile(before, 99) + 0.06
         assert sum(cost > 0.04 for cost in during) <= 2 * 8  # the one time-out, met together
