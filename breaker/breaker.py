@@ -136,7 +136,7 @@ class Breaker:
 
     def _is_inside(self, snapshot: Snapshot) -> bool:
         """Whether the caller is inside a trial of this very circuit, and so a part of it."""
-        if snapshot.state is not State.HALF_OPEN:
+        if snapshot.word != State.HALF_OPEN:
             return False
         return any(trial.runs_here() for trial in self.replica.under_way())
 

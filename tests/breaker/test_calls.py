@@ -20,6 +20,8 @@ from django.views import View
 
 from breaker import CircuitOpenError, PolicyError, State, circuit_breaker, get_breaker
 from breaker.breaker import Breaker
+from breaker.circuit import Verb
+from breaker.control import act
 from breaker.window import Tally
 from tests.breaker.test_guard import Down, fail, open_circuit, view
 from tests.locking.workers import forked
@@ -119,10 +121,12 @@ anything = pytest.mark.parametrize(
 class TestAnything:
     def test_is_counted_when_it_ends(self, function: Callable[..., Any]) -> None:
         guarded = circuit_breaker("any")(function)
-        assert asyncio.run(outcome(guarded())) == "hello"
-        assert view("any").tally == Tally(ok=1)
+        for _ in range(3):
+            assert asyncio.run(outcome(guarded())) == "hello"
+        assert view("any").tally == Tally(ok=3)
 
     def test_fails_when_it_fails(self, function: Callable[..., Any]) -> None:
+        get_breaker("any").replica.load()
         guarded = circuit_breaker("any", failure_threshold=1)(
             partial(function.func) if isinstance(function, partial) else function
         )
@@ -471,6 +475,14 @@ class TestNesting:
         assert asyncio.run(countdown(3)) == 0
         assert view("again").state == "closed"
 
+    def test_an_operators_word_holds_inside_a_trial_too(self) -> None:
+        open_circuit("again", open_timeout=0.01)
+        time.sleep(0.05)
+        with circuit_breaker("again"):
+            act("again", Verb.OPEN, actor="ada", reason="maintenance")
+            with pytest.raises(CircuitOpenError, match="forced_open"):
+                get_breaker("again").allow()
+
     def test_another_thread_is_not_inside_the_trial(self) -> None:
         open_circuit("again", open_timeout=0.01)
 
@@ -490,6 +502,47 @@ class TestNesting:
         with pytest.raises(CircuitOpenError):
             breaker.allow()
         trial.ok()
+
+
+class TestPermits:
+    """A trial that says nothing gives its permit back at once."""
+
+    @pytest.fixture
+    def breaker(self) -> Breaker:
+        open_circuit("permit", open_timeout=0.01)
+        time.sleep(0.05)
+        return get_breaker("permit")
+
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
+    def test_when_it_is_interrupted(self, breaker: Breaker, error: type[BaseException]) -> None:
+        def interrupted() -> None:
+            raise error
+
+        for _ in range(3):
+            with pytest.raises(error):
+                breaker.call(interrupted)
+        assert breaker.call(int) == 0
+
+    def test_when_its_reader_closes_it(self, breaker: Breaker) -> None:
+        for _ in range(3):
+            items = breaker.guard_stream([1, 2])
+            assert next(items) == 1
+            with pytest.raises(CircuitOpenError):
+                breaker.allow()
+            breaker.replica.snapshot.refuse_until = 0
+            items.close()
+        assert breaker.call(int) == 0
+
+    def test_when_the_reader_of_an_async_stream_leaves(self, breaker: Breaker) -> None:
+        async def story() -> None:
+            for _ in range(3):
+                items = breaker.guard_stream(astream())
+                assert await anext(items) == "well"
+                await items.aclose()
+                await asyncio.sleep(0.05)
+            assert await breaker.acall(coroutine) == "hello"
+
+        asyncio.run(story())
 
 
 class TestRecordResult:

@@ -146,8 +146,9 @@ def test_functions_of_one_circuit_have_their_own() -> None:
     assert (first(1), second(1)) == ([-1, -2], [0])
 
 
-def test_with_a_key_too() -> None:
-    function = call("by_key", negated, key=lambda left, **_: str(left))
+@every_kind
+def test_with_a_key_too(kind: Callable[..., Guarded]) -> None:
+    function = kind("by_key", negated, key=lambda left, **_: str(left))
     open_circuit("by_key:1")
     assert (function(1), function(2)) == ([-1, -2], [2, 2])
 

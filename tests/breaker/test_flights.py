@@ -13,6 +13,8 @@ import pytest
 from breaker import circuit_breaker, flights, get_breaker
 from breaker.breaker import Breaker
 from breaker.call import Call
+from breaker.circuit import Verb
+from breaker.control import act
 from breaker.window import Tally
 from tests.breaker.test_guard import Down, open_circuit, view
 from tests.breaker.test_outages import eventually
@@ -236,6 +238,17 @@ def test_of_caller_and_agent_the_first_to_judge_wins() -> None:
     tally = view("slow").tally
     assert tally.slow + tally.ok == len(callers)
     assert tally.slow > 0 < tally.ok
+
+
+def test_a_hung_call_of_an_earlier_epoch_is_nothing() -> None:
+    breaker = slow(failure_threshold=1)
+    in_flight = breaker.allow()
+    breaker.allow().fail(Down())
+    act("slow", Verb.CLOSE, actor="ada", reason="fixed")
+    time.sleep(HUNG)
+    assert view("slow").tally == Tally()
+    in_flight.ok()
+    assert view("slow").tally == Tally()
 
 
 def test_a_forked_child_knows_nothing_of_the_calls_of_its_parent() -> None:
