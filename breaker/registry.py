@@ -22,7 +22,8 @@ FULL_FOR = 1.0
 _breakers: dict[str, Breaker] = {}
 _keyed: set[str] = set()
 _full_until = 0.0
-_changing = threading.Lock()
+# Re-entrant, because whatever is collected meanwhile may call a circuit as it ends.
+_changing = threading.RLock()
 
 
 def get_breaker(name: str, **options: Unpack[Options]) -> Breaker:
@@ -87,8 +88,8 @@ def _kept(breaker: Breaker) -> Breaker:
 
 def _added(name: str, options: Options) -> Breaker | None:
     """The breaker of a name made per call, if there is one or room for one."""
-    if name not in _breakers and monotonic() < _full_until:
-        return None
+    if (breaker := _breakers.get(name)) or monotonic() < _full_until:
+        return breaker
     made = _made(name, options)
     with _changing:
         if name not in _breakers:
@@ -111,7 +112,7 @@ def _has_room(now: float) -> bool:
 
 def _make_room(now: float, *, share: int) -> None:
     """Let a share of the names leave at once, so that it pays to have looked at all of them."""
-    idle = [name for name in _keyed if _breakers[name].replica.is_idle(now)]
+    idle = [name for name in tuple(_keyed) if _breakers[name].replica.is_idle(now)]
     for name in sorted(idle, key=lambda name: _breakers[name].replica.heard_at):
         share -= _left(name)
         if share <= 0:
@@ -131,7 +132,7 @@ def _left(name: str) -> bool:
 def _inherit() -> None:
     """In a forked child: another thread of the parent may have held the lock."""
     global _changing
-    _changing = threading.Lock()
+    _changing = threading.RLock()
 
 
 os.register_at_fork(after_in_child=_inherit)
