@@ -282,7 +282,9 @@ class TestEveryPart:
         assert (client.plain(), client.made(), Client.made()) == (client, Client, Client)
         assert asyncio.run(client.apart()) == "apart"
 
-    @pytest.mark.parametrize("thing", [AsyncCallable, "text", property(len)], ids=str)
+    @pytest.mark.parametrize(
+        "thing", [AsyncCallable, "text", property(len)], ids=lambda one: type(one).__name__
+    )
     def test_decorates_nothing_but_functions(self, part: Any, thing: Any) -> None:
         with pytest.raises(TypeError):
             part(thing)

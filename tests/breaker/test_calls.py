@@ -200,7 +200,9 @@ class TestMethods:
 
         assert Guarded.call() is Guarded
 
-    @pytest.mark.parametrize("thing", [Called, 5, None, property(plain)], ids=repr)
+    @pytest.mark.parametrize(
+        "thing", [Called, 5, None, property(plain)], ids=lambda one: type(one).__name__
+    )
     def test_nothing_else(self, thing: Any) -> None:
         with pytest.raises(TypeError):
             circuit_breaker(thing)
@@ -581,7 +583,7 @@ class TestRecordResult:
         assert view("results").tally == Tally()
 
     @pytest.mark.parametrize("rule", ["record_result", "classify", "retry_after"])
-    @pytest.mark.parametrize("value", [5, "yes", coroutine], ids=repr)
+    @pytest.mark.parametrize("value", [5, "yes", coroutine], ids=lambda one: type(one).__name__)
     def test_it_is_a_plain_function(self, rule: str, value: Any) -> None:
         with pytest.raises(PolicyError, match=rule):
             circuit_breaker("results", **{rule: value})
