@@ -152,7 +152,14 @@ def command(
 
 def wake(circuit: Circuit, *, now: int) -> Circuit:
     """End an override whose time is over; whatever comes at that moment is of an older epoch."""
-    if not circuit.override_until or now < circuit.override_until:
+    if not circuit.override_until:
+        return circuit
+    if now < circuit.since:
+        # The clock was set back: what was left of the override begins anew.
+        return replace(
+            circuit, override_until=now + circuit.override_until - circuit.since, since=now
+        )
+    if now < circuit.override_until:
         return circuit
     return _turned(circuit, circuit.state, reason=Reason.OVERRIDE_EXPIRED, now=now)
 

@@ -46,7 +46,7 @@ def _counts(circuit: Circuit) -> bool:
 
 
 def _counted(circuit: Circuit, policy: Policy, tally: Tally, *, now: int) -> Circuit:
-    window = circuit.window.of_width(max(policy.window_ms // BUCKETS, 1))
+    window = circuit.window.of_width(max(policy.window_ms // BUCKETS, 1), now=now)
     return replace(circuit, window=window.add(tally, now=now), totals=circuit.totals + tally)
 
 

@@ -7,6 +7,7 @@ the circuit's ``on_store_error`` says.
 
 import logging
 from collections.abc import Callable, Set
+from dataclasses import replace
 
 import redis
 from django_redis import get_redis_connection
@@ -58,9 +59,10 @@ class Link:
                 self._failed(name, error)
         if shared and policy.on_store_error is not OnStoreError.LOCAL:
             return None
-        return _ask(self.local, name, policy, memory, question)
+        # There is but one host here to agree with itself.
+        return _ask(self.local, name, replace(policy, trip_quorum=1), memory, question)
 
-    def ask_shared(self, name: str, policy: Policy, question: Question) -> View:
+    def ask_shared(self, name: str, policy: Policy, memory: Seed, question: Question) -> View:
         """What an operator wants done is done for all or not at all.
 
         Raises BreakerUnavailable and CircuitKeyMisused.
@@ -68,6 +70,8 @@ class Link:
         if (shared := self.shared()) is None:
             return question(self.local, policy)
         try:
+            # What the store has lost comes back first, for the command may build upon it.
+            _ask(shared, name, policy, memory, lambda store, policy: store.load(name, policy))
             return question(shared, policy)
         except redis.RedisError as error:
             raise _refusal(name, error) from error
@@ -90,6 +94,7 @@ class Link:
         """Whether the link was down until now."""
         was_down, self.up, self._failures = not self.up, True, 0
         if was_down:
+            self.local = LocalStore()  # what it knows is no memory for the next outage
             logger.info("Circuits are shared again")
         return was_down
 
@@ -132,7 +137,8 @@ def _ask(store: Store, name: str, policy: Policy, memory: Seed, question: Questi
         return view
     # The store lost its data, or never had it: give it ours, then ask again.
     store.seed(name, policy, memory)
-    return question(store, policy)
+    view = question(store, policy)
+    return view._replace(overrules=view.epoch < memory.epoch)
 
 
 link = Link()

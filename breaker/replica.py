@@ -169,6 +169,7 @@ class Replica:
         view = link.ask_shared(
             self.name,
             self.policy,
+            self.snapshot.memory(),
             lambda store, policy: store.command(
                 self.name,
                 policy,
@@ -221,7 +222,7 @@ class Replica:
             if self.snapshot.outlives(view):
                 self.snapshot.slow_after = policy.slow_call_seconds
             else:
-                self.snapshot = Snapshot.of(view, policy)
+                self.snapshot = Snapshot.of(view, policy, base=self.snapshot.base)
             return self.snapshot
 
     def _stand_in(self, policy: Policy) -> Snapshot:

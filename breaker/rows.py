@@ -82,6 +82,8 @@ def remembered(name: str) -> Seed | None:
         attempt=row.attempt,
         opened_at=int(row.opened_at.timestamp() * 1000) if row.opened_at else 0,
         last_error=row.last_error,
+        reason=row.reason,
+        actor=row.actor,
     )
 
 

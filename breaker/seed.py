@@ -11,6 +11,8 @@ class Seed:
 
     state: State
     epoch: int
+    base: int | None = None
+    """The last epoch that the fleet shared, of a process that went on alone; else None."""
     remaining: int = 0
     """Milliseconds until the first trial."""
     override: Override | None = None
@@ -19,11 +21,18 @@ class Seed:
     attempt: int = 0
     opened_at: int = 0
     last_error: str = ""
+    reason: str = ""
+    """Of the last transition, as is ``actor``."""
+    actor: str = ""
 
 
 def sow(circuit: Circuit, seed: Seed, *, now: int) -> Circuit:
-    """The circuit as remembered, unless it has moved on since."""
-    if seed.epoch <= circuit.epoch:
+    """The circuit as remembered, unless the fleet has moved on since.
+
+    What a process did alone is no match for what the others, or an operator, did meanwhile.
+    """
+    base = seed.epoch if seed.base is None else seed.base
+    if seed.epoch <= circuit.epoch or base < circuit.epoch:
         return circuit
     # The permits of a half-open round are lost with the store: the next trial opens a new one.
     state = State.CLOSED if seed.state is State.CLOSED else State.OPEN
@@ -39,4 +48,6 @@ def sow(circuit: Circuit, seed: Seed, *, now: int) -> Circuit:
         rejected=circuit.rejected,
         totals=circuit.totals,
         last_error=seed.last_error,
+        reason=seed.reason,
+        actor=seed.actor,
     )

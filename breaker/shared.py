@@ -96,9 +96,10 @@ class SharedStore:
 
     def seed(self, name: str, policy: Policy, seed: Seed) -> View:
         override = (seed.override or "", seed.override_remaining)
-        past = (seed.attempt, seed.opened_at, seed.last_error)
+        past = (seed.attempt, seed.opened_at, seed.last_error, seed.reason, seed.actor)
+        base = seed.epoch if seed.base is None else seed.base
         return self._run(
-            "seed", name, policy, seed.epoch, seed.state, seed.remaining, *override, *past
+            "seed", name, policy, seed.epoch, seed.state, seed.remaining, *override, *past, base
         )
 
     def command(
@@ -171,7 +172,7 @@ class SharedStore:
 
 
 def is_misuse(reply: object) -> bool:
-    return isinstance(reply, redis.ResponseError) and str(reply).startswith("WRONGTYPE")
+    return isinstance(reply, redis.ResponseError) and "WRONGTYPE" in str(reply)
 
 
 def _view_unless_misused(reply: Any) -> View | None:
@@ -209,4 +210,5 @@ def _view(raw: Any) -> View:
         reason=reason.decode(),
         actor=actor.decode(),
         since=since,
+        shared=True,
     )

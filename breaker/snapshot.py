@@ -10,7 +10,7 @@ from .policy import Policy
 from .seed import Seed
 from .store import View
 
-UNKNOWN = Seed(state=State.CLOSED, epoch=0)
+UNKNOWN = Seed(state=State.CLOSED, epoch=0, base=0)
 ADMITTING = (Override.DISABLED, Override.METRICS_ONLY)
 REFUSING = (State.OPEN, Override.FORCED_OPEN)
 WITHOUT_STORE = 1.0
@@ -54,6 +54,11 @@ class Snapshot:
     def epoch(self) -> int:
         return self.seed.epoch
 
+    @property
+    def base(self) -> int:
+        """The last epoch that was known to be shared."""
+        return self.seed.epoch if self.seed.base is None else self.seed.base
+
     def memory(self) -> Seed:
         """What to tell a store that has lost this circuit."""
         now = monotonic()
@@ -79,7 +84,8 @@ class Snapshot:
         return standing
 
     @classmethod
-    def of(cls, view: View, policy: Policy) -> "Snapshot":
+    def of(cls, view: View, policy: Policy, *, base: int) -> "Snapshot":
+        """``base`` is the last epoch that was known to be shared."""
         now = monotonic()
         seed = Seed(
             state=view.state,
@@ -88,6 +94,9 @@ class Snapshot:
             attempt=view.attempt,
             opened_at=view.opened_at,
             last_error=view.last_error,
+            reason=view.reason,
+            actor=view.actor,
+            base=view.epoch if view.shared else base,
         )
         lasts = view.override_remaining
         until = now + lasts / 1000 if lasts else inf
@@ -95,6 +104,6 @@ class Snapshot:
 
     def outlives(self, view: View) -> bool:
         """Whether the view is older than this, or the same that admits (whose counts we keep)."""
-        if not self.loaded or self.suspended:
+        if not self.loaded or self.suspended or view.overrules:
             return False
         return view.epoch < self.epoch or (self.admits and view.epoch == self.epoch)

@@ -39,6 +39,10 @@ class View(NamedTuple):
     reason: str
     actor: str
     since: int
+    shared: bool = False
+    """Whether all processes see the same."""
+    overrules: bool = False
+    """Whether the store did not take over what the asker remembered, having moved on itself."""
 
     @property
     def word(self) -> str:

@@ -1,6 +1,7 @@
 """Background threads that a process may have to do without."""
 
 import logging
+import sys
 import threading
 from collections.abc import Callable
 
@@ -12,6 +13,8 @@ def started(run: Callable[[], None], name: str) -> threading.Thread | None:
 
     The callers run inside guarded calls, whose own result must not be lost over this.
     """
+    if sys.is_finalizing():
+        return None  # it would be waited for, and never run
     thread = threading.Thread(target=run, name=name, daemon=True)
     try:
         thread.start()

@@ -46,7 +46,10 @@ def _has_room(live: int, passed: int, policy: Policy) -> bool:
 
 
 def pruned(circuit: Circuit, *, now: int) -> Circuit:
-    live = {token: expiry for token, expiry in circuit.leases.items() if expiry > now}
+    # One that seems to last longer than any was given before the clock was set back.
+    live = {
+        token: expiry for token, expiry in circuit.leases.items() if now < expiry <= now + LEASE
+    }
     lapsed = len(circuit.leases) - len(live)
     if not lapsed:
         return circuit

@@ -60,9 +60,12 @@ class Window:
     width: int = 1
     ring: tuple[tuple[int, Tally], ...] = EMPTY
 
-    def of_width(self, width: int) -> "Window":
-        """This window, or an empty one if its buckets are of another width."""
-        return self if width == self.width else Window(width)
+    def of_width(self, width: int, *, now: int) -> "Window":
+        """This window, or one of that width in which all that counts now is of this moment.
+
+        Processes may have to differ on the width for a while, and must not erase each other.
+        """
+        return self if width == self.width else Window(width).add(self.total(now=now), now=now)
 
     def add(self, tally: Tally, *, now: int) -> "Window":
         number = now // self.width

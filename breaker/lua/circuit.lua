@@ -17,6 +17,7 @@ local TRANSITIONS = {
 local OVERRIDES = {
   open = 'forced_open', disable = 'disabled', ['metrics-only'] = 'metrics_only',
 }
+local WORDS = { [''] = true, forced_open = true, disabled = true, metrics_only = true }
 local TEXTS = { 'state', 'override', 'came_from', 'reason', 'actor', 'last_error' }
 local NUMBERS = {
   'epoch', 'override_until', 'since', 'due', 'attempt', 'opened_at', 'retry_at', 'passed',
@@ -45,17 +46,24 @@ local function bucket_of(text)
   }
 end
 
+-- Nil if something else is kept under the key.
 local function read()
   local raw = redis.call('HGETALL', KEYS[1])
   local circuit = new()
   circuit.known = #raw > 0
+  if circuit.known then circuit.state = nil end
   for i = 1, #raw, 2 do circuit[raw[i]] = raw[i + 1] end
-  for _, field in ipairs(NUMBERS) do circuit[field] = tonumber(circuit[field]) end
+  if not TRANSITIONS[circuit.state] or not WORDS[circuit.override] then return nil end
+  for _, field in ipairs(NUMBERS) do
+    circuit[field] = tonumber(circuit[field])
+    if not circuit[field] then return nil end
+  end
   for slot = 0, BUCKETS - 1 do circuit.ring[slot] = bucket_of(circuit['bucket' .. slot]) end
   return circuit
 end
 
 local circuit = read()
+if not circuit then return redis.error_reply('WRONGTYPE This is no circuit.') end
 
 -- Others learn of a change by the version, and sooner by the message.
 local function announce()
@@ -150,9 +158,16 @@ local function move(reason)
   if circuit.state == 'closed' then closed() end
 end
 
--- Whether the time of an override was over, and so ended now.
+-- Whether the time of an override was over, and so ended now, or has to be reckoned anew.
 local function woke()
-  if circuit.override_until == 0 or now < circuit.override_until then return false end
+  if circuit.override_until == 0 then return false end
+  if now < circuit.since then
+    -- The clock was set back: what was left of the override begins anew.
+    circuit.override_until = now + circuit.override_until - circuit.since
+    circuit.since = now
+    return true
+  end
+  if now < circuit.override_until then return false end
   turn(circuit.state, 'override_expired', '')
   return true
 end
@@ -171,6 +186,8 @@ end
 -- How many permits lapsed.
 local function prune()
   local lapsed = redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+  -- One that seems to last longer than any was given before the clock was set back.
+  lapsed = lapsed + redis.call('ZREMRANGEBYSCORE', KEYS[2], '(' .. now + LEASE, '+inf')
   circuit.abandoned = circuit.abandoned + lapsed
   return lapsed
 end

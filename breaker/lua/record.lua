@@ -12,9 +12,16 @@ local function counts()
   return circuit.override == 'metrics_only'
 end
 
+-- Processes may have to differ on the width for a while, and must not erase each other.
+local function set_width(width)
+  if circuit.width == width then return end
+  local sum, number = total(), math.floor(now / width)
+  sum.number, circuit.width, circuit.ring = number, width, { [number % BUCKETS] = sum }
+end
+
 local function count()
   local width = math.max(math.floor(policy.window_ms / BUCKETS), 1)
-  if circuit.width ~= width then circuit.width, circuit.ring = width, {} end
+  set_width(width)
   local number = math.floor(now / width)
   local slot = number % BUCKETS
   local bucket = circuit.ring[slot]

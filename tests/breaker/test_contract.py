@@ -100,10 +100,13 @@ def test_rate_and_minimum_must_both_be_reached(
     assert view.state is state
 
 
-def test_a_window_of_another_width_starts_anew(bench: Bench) -> None:
-    bench.store.record("x", POLICY, Tally(failed=2), epoch=0)
+def test_processes_that_differ_on_the_window_count_together(bench: Bench) -> None:
+    bench.store.record("x", POLICY, Tally(ok=1, failed=1), epoch=0)
     view = bench.store.record("x", replace(POLICY, window=30), FAILED, epoch=0)
-    assert view.tally == Tally(failed=1)
+    assert view.tally == Tally(ok=1, failed=2)
+    bench.advance(50)
+    view = bench.store.record("x", POLICY, FAILED, epoch=0)
+    assert view.tally == Tally(failed=1), "what was too old for one does not come back for all"
 
 
 def test_results_of_an_earlier_epoch_only_count_as_refusals(bench: Bench) -> None:
@@ -519,3 +522,30 @@ def test_a_seed_restores_an_override_and_what_is_left_of_it(bench: Bench) -> Non
     assert (view.word, view.override_remaining) == (Override.DISABLED, 4_000)
     bench.advance(5)
     assert bench.store.load("x", POLICY).word == State.OPEN
+
+
+def test_what_a_process_did_alone_never_overrules_the_fleet(bench: Bench) -> None:
+    shared = opened(bench)
+    by_hand = commanded(bench, Verb.OPEN)
+    alone = Seed(state=State.CLOSED, epoch=by_hand.epoch + 9, base=shared.epoch)
+    assert bench.store.seed("x", POLICY, alone).word == Override.FORCED_OPEN
+    agreed = Seed(state=State.CLOSED, epoch=by_hand.epoch + 9, base=by_hand.epoch)
+    assert bench.store.seed("x", POLICY, agreed).word == State.CLOSED
+
+
+def test_a_seed_tells_who_said_so_and_why(bench: Bench) -> None:
+    seed = Seed(state=State.CLOSED, epoch=9, override=Override.DISABLED, reason="move", actor="ann")
+    view = bench.store.seed("x", POLICY, seed)
+    assert (view.reason, view.actor, view.moved) == ("move", "ann", False)
+
+
+def test_a_clock_set_back_keeps_no_permit_and_no_override_for_longer(bench: Bench) -> None:
+    opened(bench)
+    assert admitted(bench, "a").granted
+    bench.advance(-3600)
+    assert admitted(bench, "b").granted
+    commanded(bench, Verb.DISABLE, lasting=60_000)
+    bench.advance(-3600)
+    assert bench.store.load("x", POLICY).word == Override.DISABLED
+    bench.advance(61)
+    assert bench.store.load("x", POLICY).word != Override.DISABLED

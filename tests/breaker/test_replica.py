@@ -141,6 +141,26 @@ def test_a_key_of_another_kind_takes_one_circuit_from_the_fleet_and_not_all() ->
     assert get_redis_connection("breaker").get("cb:{breaker}:circuit:odd") == b"not ours"
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"user": "7"},
+        {"state": "draining", "epoch": "1"},
+        {"state": "open", "epoch": "abc"},
+        {"state": "closed", "override": "paused"},
+    ],
+    ids=["of others", "another state", "no number", "another override"],
+)
+def test_a_hash_that_is_no_circuit_disturbs_nobody(fields: dict[str, str]) -> None:
+    get_redis_connection("breaker").hset("cb:{breaker}:circuit:strange", mapping=fields)
+    strange = get_breaker("strange", failure_threshold=2)
+    assert fail_until_refused(strange, 2) == 2
+    assert link.up
+    assert {status.name: status.source for status in circuits()} == {"strange": "local"}
+    with pytest.raises(CircuitKeyMisused):
+        said("strange", Verb.CLOSE)
+
+
 class TestWithoutTheStore:
     def test_allow_admits_every_call(self, own_store: Valkey) -> None:
         breaker = get_breaker("allowing", failure_threshold=2, on_store_error="allow")
@@ -163,6 +183,24 @@ class TestWithoutTheStore:
         assert 0 < refusal.value.retry_after <= 1
         own_store.restart()
         eventually(lambda: not refused(breaker), seconds=10)
+
+    def test_an_operator_who_spoke_to_the_others_is_heard_by_who_was_away(
+        self, own_store: Valkey
+    ) -> None:
+        breaker = get_breaker("away", failure_threshold=1, open_timeout=0.05)
+        breaker.call(int)
+        link.lost(redis.ConnectionError("cut off"))
+        assert fail_until_refused(breaker, 1) == 1
+        eventually(lambda: not refused(breaker))
+        link.shared().command("away", Policy(), Verb.OPEN, actor="ann", reason="CHG-17")
+        eventually(lambda: refused(breaker), seconds=10)
+        assert (view("away").word, view("away").actor) == ("forced_open", "ann")
+
+    def test_one_host_is_quorum_enough_for_itself(self, own_store: Valkey) -> None:
+        breaker = get_breaker("lonely", failure_threshold=2, trip_quorum=2)
+        breaker.call(int)
+        own_store.stop()
+        assert fail_until_refused(breaker, 2) == 2
 
     def test_a_circuit_first_used_then_goes_by_the_same_rule(self, own_store: Valkey) -> None:
         own_store.stop()

@@ -1,6 +1,7 @@
 """Whatever is done to them, the pure circuit and its Lua twin never differ."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import redis
@@ -43,6 +44,7 @@ tokens = st.sampled_from("abcd")
 reports = st.builds(Report, retry_after=st.sampled_from([0, 0, 12_000]), error=st.just("Boom"))
 counts = st.integers(0, 3)
 hosts = st.sampled_from(["one", "two"])
+windows = st.sampled_from([60.0, 60.0, 30.0])
 
 
 def tally_of(ok: int, failed: int, throttled: int, slow: int) -> Tally:
@@ -52,7 +54,11 @@ def tally_of(ok: int, failed: int, throttled: int, slow: int) -> Tally:
 steps = st.one_of(
     st.tuples(st.just("advance"), st.sampled_from([6, 12, 24, 48, 66])),
     st.tuples(
-        st.just("record"), st.builds(tally_of, counts, counts, counts, counts), hosts, reports
+        st.just("record"),
+        st.builds(tally_of, counts, counts, counts, counts),
+        hosts,
+        reports,
+        windows,
     ),
     st.tuples(st.just("admit"), tokens),
     st.tuples(st.just("renew"), tokens),
@@ -74,7 +80,8 @@ def act(bench: LocalBench | SharedBench, policy: Policy, step: tuple) -> View:
     match step:
         case "advance", seconds:
             bench.advance(seconds)
-        case "record", tally, host, report:
+        case "record", tally, host, report, window:
+            policy = replace(policy, window=window)
             return store.record("x", policy, tally, epoch=epoch, host=host, report=report)
         case "admit", token:
             return store.admit_trial("x", policy, epoch=epoch, token=token)
@@ -101,6 +108,7 @@ def comparable(view: View) -> tuple:
     """All but the clocks; the open time to the nearest second."""
     plain = view._replace(
         epoch=0,
+        shared=False,
         opened_at=bool(view.opened_at),
         at=0,
         since=bool(view.since),
@@ -118,7 +126,7 @@ def comparable(view: View) -> tuple:
 @given(policy=policies, script=st.lists(steps, max_size=25))
 @example(
     policy=Policy(consecutive=True, failure_threshold=2),
-    script=[("record", Tally(failed=1, streak=1), "one", NO_REPORT)] * 2,
+    script=[("record", Tally(failed=1, streak=1), "one", NO_REPORT, 60.0)] * 2,
 )
 def test_the_twins_agree_on_any_script(
     server: "redis.Redis", policy: Policy, script: list[tuple]

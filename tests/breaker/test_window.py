@@ -28,10 +28,11 @@ def test_a_bucket_collects_until_its_slot_is_used_again() -> None:
     assert window.total(now=10 * WIDTH) == Tally(ok=1, failed=1)
 
 
-def test_another_width_starts_an_empty_window() -> None:
+def test_what_counts_now_counts_in_a_window_of_another_width_too() -> None:
     window = Window(WIDTH).add(Tally(ok=1), now=0)
-    assert window.of_width(WIDTH) is window
-    assert window.of_width(10).total(now=0) == Tally()
+    assert window.of_width(WIDTH, now=0) is window
+    assert window.of_width(10, now=0).total(now=0) == window.total(now=0)
+    assert window.of_width(10, now=10 * WIDTH).total(now=10 * WIDTH) == Tally()
 
 
 def test_failures_are_failed_and_throttled_calls() -> None:
