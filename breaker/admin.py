@@ -1,6 +1,7 @@
 """Circuits as operators see and command them; the pages ask the store, records are of the past."""
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.utils.safestring import SafeString
 
 from . import configs, control
 from .circuit import Verb
-from .errors import BreakerError, BreakerUnavailable, CircuitUnknown
+from .errors import BreakerError, BreakerUnavailable, CircuitUnknown, ConfigUnknown, PolicyError
 from .forms import OPTIONS, CommandForm, ConfigForm
 from .models import BreakerConfig, BreakerState, BreakerTransition
 from .patterns import literal, matches
@@ -205,7 +206,7 @@ class BreakerConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description="options")
     def told(self, row: BreakerConfig) -> str:
-        return ", ".join(f"{name}={value}" for name, value in sorted(row.options.items())) or "-"
+        return ", ".join(f"{name}={value}" for name, value in sorted(row.given.items())) or "-"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["pattern"] if obj else []
@@ -220,9 +221,17 @@ class BreakerConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return HttpResponseRedirect(reverse(CHANGE, args=[row.pk]))
         return super().add_view(request, form_url, extra_context)
 
+    def changeform_view(self, request: HttpRequest, *args: Any, **more: Any) -> HttpResponse:
+        try:
+            return super().changeform_view(request, *args, **more)
+        except PolicyError as error:
+            # What the form found sound clashes with what somebody saved meanwhile.
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
     def save_model(self, request: HttpRequest, obj: BreakerConfig, form: Any, change: bool) -> None:
         # What is empty now is taken back.
-        told = {name: None for name in OPTIONS if name in form.initial} | obj.options
+        told = dict.fromkeys(form.before) | obj.options
         actor = request.user.get_username()
         row = configs.save(obj.pattern, told, actor=actor, enabled=obj.enabled)
         obj.pk, obj.version = row.pk, row.version
@@ -231,7 +240,8 @@ class BreakerConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             self.message_user(request, said, messages.WARNING)
 
     def delete_model(self, request: HttpRequest, obj: BreakerConfig) -> None:
-        configs.remove(obj.pattern, actor=request.user.get_username())
+        with suppress(ConfigUnknown):  # somebody was faster
+            configs.remove(obj.pattern, actor=request.user.get_username())
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[BreakerConfig]) -> None:
         for row in queryset:

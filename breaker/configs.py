@@ -19,6 +19,7 @@ from .errors import ConfigInvalid, ConfigUnknown, PolicyError
 from .link import link
 from .options import check_values
 from .overlay import Overlay
+from .policy import Policy
 
 if TYPE_CHECKING:
     from .models import BreakerConfig
@@ -33,12 +34,13 @@ def of(name: str) -> dict[str, Any]:
 
 
 def save(
-    pattern: str, options: Mapping[str, Any], *, actor: str, enabled: bool = True
+    pattern: str, options: Mapping[str, Any], *, actor: str, enabled: bool | None = None
 ) -> "BreakerConfig":
     """Give options to circuits, from now on; those given for the pattern before stay, too.
 
-    None takes an option away; what is not enabled waits until it is. Raises ConfigInvalid, a
-    PolicyError, having changed nothing.
+    None takes an option away, and those that no longer exist go by themselves. What is not
+    enabled waits until it is: a new row is, unless told otherwise, others stay what they are.
+    Raises ConfigInvalid, a PolicyError, having changed nothing.
     """
     from .models import BreakerConfig
 
@@ -49,9 +51,11 @@ def save(
         row, _ = BreakerConfig.objects.select_for_update().get_or_create(
             pattern=pattern, defaults={"version": 0}
         )
-        row.options = _joined(row.options, options)
+        row.options = _joined(row.given, options)
         check(pattern, row.options)
-        row.enabled, row.updated_by, row.version = enabled, actor, row.version + 1
+        if enabled is not None:
+            row.enabled = enabled
+        row.updated_by, row.version = actor, row.version + 1
         row.save()
     logger.info("%s configured %r: %s", actor, pattern, dict(options))
     return row
@@ -81,15 +85,20 @@ def rows_of(pattern: str | None) -> "list[BreakerConfig]":
 def check(pattern: str, options: Mapping[str, Any]) -> None:
     """Raises ConfigInvalid if circuits could not work with these options for the pattern.
 
-    Options that clash with others are found for the circuits of this process.
+    Options that clash with others are found for the circuits of this process. What other rows
+    say is no concern, unless they were sound until now.
     """
     patterns.check(pattern)
     try:
         check_values(options)
     except PolicyError as error:
         raise ConfigInvalid(str(error)) from error
-    others = [row for row in rows.configurations() if row[0] != pattern]
-    _check_merged(pattern, Overlay(overlay.sound([*others, (pattern, options)])))
+    others = [*overlay.sound(row for row in rows.configurations() if row[0] != pattern)]
+    before, after = Overlay(others), Overlay([*others, (pattern, options)])
+    for name, policy in _policies(pattern):
+        clashes = after.clashes(name, policy)
+        for culprit in clashes.keys() - before.clashes(name, policy).keys():
+            raise ConfigInvalid(f"{name!r} could not work with this: {clashes[culprit]}")
 
 
 def unmatched(names: Iterable[str]) -> list[str]:
@@ -119,19 +128,16 @@ def _changed(using: str, **_: object) -> None:
 
 
 def _joined(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(before, Mapping):
-        raise ConfigInvalid("What is configured now are no options: remove it first.")
     for name in given.keys() - before.keys() - POLICY_KEYS:
         raise ConfigInvalid(f"A policy has no option {name!r}.")
     removed = {name for name, value in given.items() if value is None}
-    return {name: value for name, value in {**before, **given}.items() if name not in removed}
+    kept = {name: before[name] for name in before.keys() & POLICY_KEYS}
+    return {name: value for name, value in {**kept, **given}.items() if name not in removed}
 
 
-def _check_merged(pattern: str, merged: Overlay) -> None:
+def _policies(pattern: str) -> Iterable[tuple[str, Policy]]:
+    """What the code says of the circuits here that the pattern matches, or of one of its name."""
     breakers = [one for one in registry.breakers() if patterns.matches(pattern, one.name)]
-    policies = {one.name: conf().policy_with(one.replica.options) for one in breakers}
-    for name, policy in (policies or {pattern: conf().policy}).items():
-        try:
-            merged.policy(name, policy)
-        except PolicyError as error:
-            raise ConfigInvalid(f"{name!r} could not work with this: {error}") from error
+    if not breakers:
+        return [(pattern, conf().policy)]
+    return [(one.name, conf().policy_with(one.replica.options)) for one in breakers]

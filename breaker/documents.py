@@ -47,7 +47,7 @@ def circuit(found: CircuitStatus, policy: Policy, configured: Mapping[str, Any])
 def config(row: "BreakerConfig") -> Document:
     return {
         "pattern": row.pattern,
-        "options": row.options,
+        "options": row.given,
         "enabled": row.enabled,
         "version": row.version,
         "updated_at": _written(row.updated_at),

@@ -84,7 +84,8 @@ class OptionsForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        for name, value in self.instance.options.items():
+        self.before = dict(self.instance.given)
+        for name, value in self.instance.given.items():
             if name in OPTIONS:
                 self.initial.setdefault(name, value)
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.core.exceptions import ValidationError
 from django.db import models
 
@@ -96,6 +98,11 @@ class BreakerConfig(models.Model):
 
     def __str__(self) -> str:
         return self.pattern
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options, none if what was written past all checks are no options."""
+        return self.options if isinstance(self.options, dict) else {}
 
     def clean(self) -> None:
         try:

@@ -21,7 +21,7 @@ class Overlay:
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self.rows = tuple(rows)
-        self._refused: set[tuple[str, ...]] = set()
+        self._refused: set[str] = set()
 
     def of(self, name: str) -> dict[str, Any]:
         """The options of all patterns that match; of two the more specific wins."""
@@ -31,24 +31,39 @@ class Overlay:
         return merged
 
     def policy(self, name: str, policy: Policy) -> Policy:
-        """``policy`` with the options for the name; raises PolicyError if it cannot have them."""
+        """``policy`` with the options for the name, and no exception.
+
+        Callers must not suffer from a mistake in a row: one that clashes is left out.
+        """
+        found, clashes = self._laid(name, policy)
+        for pattern in clashes.keys() - self._refused:
+            self._refused.add(pattern)
+            error = clashes[pattern]
+            logger.error("The configuration %r is ignored by %r: %s", pattern, name, error)
+        return found
+
+    def clashes(self, name: str, policy: Policy) -> dict[str, PolicyError]:
+        """The rows that ``policy`` leaves out, by their patterns."""
+        return self._laid(name, policy)[1]
+
+    def _laid(self, name: str, policy: Policy) -> tuple[Policy, dict[str, PolicyError]]:
         options = self.of(name)
-        return replace(policy, **options) if options else policy
-
-    def tolerant_policy(self, name: str, policy: Policy) -> Policy:
-        """``policy``, and no exception: callers must not suffer from a mistake in a row."""
+        if not options:
+            return policy, {}
         try:
-            return self.policy(name, policy)
-        except PolicyError as error:
-            self._refuse(name, error)
-            return policy
+            return replace(policy, **options), {}
+        except PolicyError:
+            return self._laid_singly(name, policy)
 
-    def _refuse(self, name: str, error: PolicyError) -> None:
-        culprits = tuple(pattern for pattern, _ in self._matching(name))
-        if culprits not in self._refused:
-            self._refused.add(culprits)
-            rows = ", ".join(map(repr, culprits))
-            logger.error("The configuration %s is ignored by %r: %s", rows, name, error)
+    def _laid_singly(self, name: str, policy: Policy) -> tuple[Policy, dict[str, PolicyError]]:
+        """One row over the other, but for those that clash with what lies beneath them."""
+        clashes = {}
+        for pattern, options in self._matching(name):
+            try:
+                policy = replace(policy, **options)
+            except PolicyError as error:
+                clashes[pattern] = error
+        return policy, clashes
 
     def _matching(self, name: str) -> list[Row]:
         matching = [row for row in self.rows if patterns.matches(row[0], name)]

@@ -59,7 +59,7 @@ class Replica:
         settings, options, overlay = basis = conf(), self.options, current.overlay
         if self._merged[0] != basis:
             policy = settings.policy_with(options)
-            self._merged = basis, overlay.tolerant_policy(self.name, policy)
+            self._merged = basis, overlay.policy(self.name, policy)
         return self._merged[1]
 
     def adjust(self) -> None:

@@ -88,7 +88,7 @@ def configs(rows: "Iterable[BreakerConfig]") -> str:
                 _value(row.enabled),
                 str(row.version),
                 row.updated_by or "-",
-                ", ".join(f"{name}={_value(value)}" for name, value in sorted(row.options.items()))
+                ", ".join(f"{name}={_value(value)}" for name, value in sorted(row.given.items()))
                 or "-",
             )
             for row in rows

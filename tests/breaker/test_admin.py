@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.test import Client
 from pytest_django.fixtures import Settings
 
@@ -290,6 +291,34 @@ class TestConfigs:
         control.circuit("veo:1")
         assert get_breaker("veo:1").replica.policy.failure_threshold == 5
         pages.post(f"{CONFIGS}{row.pk}/delete/", {"post": "yes"})
+        assert BreakerConfig.objects.count() == 0
+
+    @pytest.mark.parametrize("options", [[1, 2], "x", {"bogus": 1, "jitter": 0.5}], ids=str)
+    def test_a_row_that_nobody_checked_can_be_mended_and_removed(
+        self, pages: Client, options: Any
+    ) -> None:
+        row = BreakerConfig.objects.create(pattern="veo:*", options=options)
+        for url in ("", f"{row.pk}/change/", f"{row.pk}/delete/"):
+            assert pages.get(CONFIGS + url).status_code == 200
+        done = pages.post(f"{CONFIGS}{row.pk}/change/", {"enabled": "on", "open_timeout": "30"})
+        assert done.status_code == 302
+        row.refresh_from_db()
+        assert row.options == {"open_timeout": 30}
+        BreakerConfig.objects.update(options=options)
+        pages.post(f"{CONFIGS}{row.pk}/delete/", {"post": "yes"})
+        assert BreakerConfig.objects.count() == 0
+
+    def test_a_clash_that_came_up_meanwhile_is_told_on_the_page(self, pages: Client) -> None:
+        def meanwhile(execute: Any, sql: str, *args: Any) -> Any:
+            if sql.startswith("INSERT") and "breakerconfig" in sql:
+                get_breaker("veo:1", open_timeout=300)
+            return execute(sql, *args)
+
+        with connection.execute_wrapper(meanwhile):
+            given = filled(max_open_timeout=200)
+            done = pages.post(f"{CONFIGS}add/", given, follow=True)
+        assert done.redirect_chain
+        assert "could not work with this" in done.content.decode()
         assert BreakerConfig.objects.count() == 0
 
     def test_several_are_deleted_at_once(self, pages: Client) -> None:

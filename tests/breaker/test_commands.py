@@ -229,6 +229,13 @@ def test_circuits_are_configured_by_name_or_pattern(history: None) -> None:
     assert json.loads(breakers("show", "veo:1", "--json"))["configured"] == {}
 
 
+@pytest.mark.parametrize("options", [[1, 2], "x"], ids=str)
+def test_a_row_without_options_is_listed(db: None, options: Any) -> None:
+    BreakerConfig.objects.create(pattern="veo:*", options=options)
+    assert "veo:*" in breakers("config")
+    assert rows()[0]["options"] == {}
+
+
 @pytest.mark.parametrize(
     ("code", "args"),
     [

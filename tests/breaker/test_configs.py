@@ -91,6 +91,22 @@ class TestOverlay:
         overlay = Overlay([(pattern, {"window": 1}), ("[a]*****", {"window": 2})])
         assert overlay.of("a*") == {"window": 1}
 
+    def test_of_rows_that_clash_only_those_are_left_out_and_told_of_once(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        rows = [
+            ("*", {"window": 30}),
+            ("veo:*", {"max_open_timeout": 10, "jitter": 0.5}),
+            ("veo:eu", {"failure_threshold": 2}),
+            ("veo:us", {"open_timeout": 5}),
+        ]
+        overlay = Overlay(rows)
+        for _ in range(2):
+            assert overlay.policy("veo:eu", Policy()) == Policy(window=30, failure_threshold=2)
+        resolved = Policy(window=30, max_open_timeout=10, jitter=0.5, open_timeout=5)
+        assert overlay.policy("veo:us", Policy()) == resolved
+        assert [record.args[:2] for record in caplog.records] == [("veo:*", "veo:eu")]
+
     def test_rows_that_nobody_checked_are_told_of_and_left_out(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -177,24 +193,41 @@ def test_options_join_those_given_before_and_null_takes_one_away(db: None) -> No
     assert (row.version, row.updated_by) == (2, "bob")
 
 
-def test_saving_enables_a_row_again(db: None) -> None:
-    BreakerConfig.objects.create(pattern="off", options={"window": 5}, enabled=False)
-    assert configs.save("off", {}, actor="ada").enabled
+def test_a_row_stays_enabled_or_not_unless_told(db: None) -> None:
+    assert configs.save("off", {"window": 5}, actor="ada").enabled
+    assert not configs.save("off", {}, actor="ada", enabled=False).enabled
+    assert not configs.save("off", {"window": 6}, actor="ada").enabled
+    assert configs.save("off", {}, actor="ada", enabled=True).enabled
 
 
-def test_an_option_that_no_longer_exists_can_be_taken_away(db: None) -> None:
+@pytest.mark.parametrize("change", [{"window": 6}, {"windows": None, "window": 6}], ids=str)
+def test_an_option_that_no_longer_exists_goes_with_the_next_change(
+    db: None, change: dict[str, Any]
+) -> None:
     BreakerConfig.objects.create(pattern="old", options={"windows": 5, "window": 5})
-    with pytest.raises(ConfigInvalid, match="windows"):
-        configs.save("old", {"window": 6}, actor="ada")
-    assert configs.save("old", {"windows": None}, actor="ada").options == {"window": 5}
+    assert configs.save("old", change, actor="ada").options == {"window": 6}
 
 
-def test_what_are_no_options_must_be_removed_first(db: None) -> None:
-    BreakerConfig.objects.create(pattern="list", options=[1])
-    with pytest.raises(ConfigInvalid, match="remove it first"):
-        configs.save("list", {"window": 6}, actor="ada")
-    configs.remove("list", actor="ada")
-    assert configs.save("list", {"window": 6}, actor="ada").options == {"window": 6}
+@pytest.mark.parametrize("options", [[1, 2], "x", 5], ids=str)
+def test_what_are_no_options_is_replaced(db: None, options: Any) -> None:
+    BreakerConfig.objects.create(pattern="odd", options=options)
+    assert configs.save("odd", {"window": 6}, actor="ada").options == {"window": 6}
+
+
+def test_a_clash_between_others_keeps_nothing_from_being_saved(db: None) -> None:
+    get_breaker("clash:one", open_timeout=60)
+    BreakerConfig.objects.create(pattern="clash:*", options={"max_open_timeout": 10})
+    configs.save("clash:one", {"window": 7}, actor="ada")
+    configs.save("*", {"jitter": 0.2}, actor="ada")
+    with pytest.raises(ConfigInvalid, match="max_open_timeout"):
+        configs.save("clash:*", {"window": 5}, actor="ada")  # its own fault stays one
+
+
+def test_nothing_is_saved_that_would_make_another_clash(db: None) -> None:
+    get_breaker("clash:two")
+    configs.save("clash:two", {"max_open_timeout": 90}, actor="ada")
+    with pytest.raises(ConfigInvalid, match="max_open_timeout"):
+        configs.save("clash:*", {"open_timeout": 100}, actor="ada")
 
 
 def test_removing_what_is_not_there_is_told(db: None) -> None:
