@@ -6,6 +6,7 @@ the circuit's ``on_store_error`` says.
 """
 
 import logging
+import sys
 from collections.abc import Callable, Set
 from dataclasses import replace
 
@@ -36,7 +37,12 @@ class Link:
         self._misused: set[str] = set()
 
     def shared(self) -> SharedStore | None:
-        """None if the alias is no django-redis cache: circuits are then local for good."""
+        """None if the alias is no django-redis cache: circuits are then local for good.
+
+        Also while the interpreter ends, when no connection can be made any more.
+        """
+        if sys.is_finalizing():
+            return None
         settings = conf()
         try:
             client = get_redis_connection(settings.cache)

@@ -231,6 +231,31 @@ def test_a_process_without_threads_still_breaks(monkeypatch: pytest.MonkeyPatch)
     assert fail_until_refused(get_breaker("threadless", failure_threshold=2), 2) == 2
 
 
+LAST_CALL = """
+import django
+django.setup()
+from breaker import circuit_breaker
+
+@circuit_breaker("at the end")
+def close():
+    return "well"
+
+class Client:
+    def __del__(self):
+        print("closed", close(), flush=True)
+
+client = Client()
+"""
+
+
+def test_a_circuit_first_used_while_the_interpreter_ends_lets_it_end() -> None:
+    environ = {**os.environ, "PYTHONPATH": str(settings.BASE_DIR)}
+    ended = subprocess.run(
+        [sys.executable, "-c", LAST_CALL], env=environ, capture_output=True, text=True, timeout=20
+    )
+    assert (ended.returncode, ended.stdout) == (0, "closed well\n"), ended.stderr
+
+
 def strike(death: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> threading.Thread:
     """Let what nobody foresaw happen to the agent; the thread it befell."""
     struck: list[threading.Thread] = []
