@@ -12,6 +12,7 @@ from collections.abc import (
 )
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from os import getpid
 from time import monotonic
 from typing import Any, ParamSpec, TypeVar, overload
 from weakref import finalize
@@ -20,7 +21,7 @@ from .admitted import LAZY, Admitted, prolonged
 from .agent import agent
 from .beside import Items, decorated
 from .bounds import LONGEST
-from .call import Call
+from .call import Call, trials
 from .chance import uniform
 from .circuit import State
 from .classify import Outcome, Rules, described
@@ -138,7 +139,7 @@ class Breaker:
         """Whether the caller is inside a trial of this very circuit, and so a part of it."""
         if snapshot.word != State.HALF_OPEN:
             return False
-        return any(trial.runs_here() for trial in self.replica.under_way())
+        return any(token in self.replica.trials for token in trials())
 
     async def aallow(self) -> Call:
         snapshot = self.replica.snapshot
@@ -192,10 +193,12 @@ class Breaker:
 
     def settle(self, call: Call, outcome: Outcome, end: object) -> None:
         """Count the verdict on an admitted call; used by ``Call``, once."""
-        if call.token:
-            self.replica.end_trial(call, outcome, self._report(outcome, end))
-        elif outcome is Outcome.OK:
+        if outcome is Outcome.OK and not call.token:
             _succeed(call.snapshot)
+        elif call.snapshot.counts.process != getpid():
+            return  # in a child forked meanwhile: the process that admitted it will judge it
+        elif call.token:
+            self.replica.end_trial(call, outcome, self._report(outcome, end))
         elif outcome is not Outcome.NEUTRAL:
             self.replica.fail(call.snapshot, outcome, self._report(outcome, end))
 

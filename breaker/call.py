@@ -1,7 +1,6 @@
 """One admitted call: the two beats under every decorator, admission and then a verdict."""
 
-import asyncio
-import threading
+from contextvars import ContextVar
 from functools import partial
 from itertools import repeat
 from math import inf
@@ -20,6 +19,17 @@ if TYPE_CHECKING:
 
 TIMELY = (Outcome.OK, Outcome.NEUTRAL)
 
+_trials: ContextVar[frozenset[str]] = ContextVar("trials", default=frozenset())
+"""Tokens of the trials that the code which runs now is inside of.
+
+Tasks and threads see those of their starter, as they do deadlines. A trial may end before them:
+its token then means nothing any more.
+"""
+
+
+def trials() -> frozenset[str]:
+    return _trials.get()
+
 
 class Call:
     """Ends with the first verdict it gets: ``ok``, ``fail`` or ``neutral``.
@@ -31,7 +41,7 @@ class Call:
 
     __slots__ = (
         "__weakref__", "_claim", "_deferred", "_expires_at", "_flight", "_patience", "_pending",
-        "_prolonged", "_runner", "breaker", "due", "snapshot", "token",
+        "_prolonged", "breaker", "due", "snapshot", "token",
     )  # fmt: skip
 
     def __init__(
@@ -50,7 +60,6 @@ class Call:
         self._flight: flights.Flight | None = None
         self._pending: tuple[Outcome, object] | None = None
         self._prolonged = False
-        self._runner: object = None
         if token or snapshot.slow_after:
             self._set_out(longest)
 
@@ -74,18 +83,14 @@ class Call:
 
     def rest(self) -> None:
         """The dependency is not waited for; what has taken too long by now is overdue for good."""
-        self._runner = None
+        self._leave()
         if self.watched and monotonic() < self.due:
             self.due = self._expires_at
 
     def resume(self) -> None:
         if self.watched and self.due == self._expires_at:
             self.due = min(monotonic() + self._patience, self._expires_at)
-        self._run()
-
-    def runs_here(self) -> bool:
-        """Whether the thread or task that asks is inside this call."""
-        return self._runner == _whereabouts()
+        self._go_in()
 
     def prolong(self) -> None:
         """The end of the present body is not the call's; that of a later one will be."""
@@ -109,9 +114,13 @@ class Call:
         self.due = min(now + self._patience, self._expires_at)
         self._flight = flights.take_off(self)
 
-    def _run(self) -> None:
+    def _go_in(self) -> None:
         if self.token:
-            self._runner = _whereabouts()
+            _trials.set(_trials.get() | {self.token})
+
+    def _leave(self) -> None:
+        if self.token:
+            _trials.set(_trials.get() - {self.token})
 
     def _claimed(self) -> bool:
         """Whether this is the first verdict; of two threads one is told so."""
@@ -141,7 +150,7 @@ class Call:
 
     def __enter__(self) -> Self:
         self._prolonged = self._deferred = False
-        self._run()
+        self._go_in()
         return self
 
     def __exit__(
@@ -150,7 +159,7 @@ class Call:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._runner = None
+        self._leave()
         if error is None:
             if not self._prolonged:
                 self.ok()
@@ -162,7 +171,7 @@ class Call:
     async def __aenter__(self) -> Self:
         # The body runs on the loop, so its verdict waits for the exit to make the trip.
         self._prolonged, self._deferred = False, True
-        self._run()
+        self._go_in()
         return self
 
     async def __aexit__(
@@ -183,12 +192,3 @@ class Call:
             await offload(settle)
         else:
             submit(settle)  # a cancelled task and a closed generator must not wait
-
-
-def _whereabouts() -> tuple[int, int]:
-    """The thread, and the task if there is one."""
-    try:
-        task = id(asyncio.current_task())
-    except RuntimeError:
-        task = 0
-    return threading.get_ident(), task

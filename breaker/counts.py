@@ -1,5 +1,6 @@
 """Calls that a process has counted and the store has not heard of yet."""
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
@@ -42,9 +43,10 @@ class Counts:
     another, in the same thread.
     """
 
-    __slots__ = ("_entries", "ticks")
+    __slots__ = ("_entries", "process", "ticks")
 
     def __init__(self) -> None:
+        self.process = os.getpid()
         self.ticks = NO_TICKS
         self._entries: deque[Entry] = deque()
 

@@ -3,16 +3,18 @@
 import asyncio
 import gc
 import inspect
+import os
 import pickle
 import time
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial, wraps
 from typing import Any
 
 import pytest
-from asgiref.sync import iscoroutinefunction
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import AsyncRequestFactory, RequestFactory
 from django.utils.decorators import method_decorator
@@ -468,13 +470,68 @@ class TestNesting:
     def test_an_async_trial_comes_by_its_own_circuit_again(self) -> None:
         @circuit_breaker("again")
         async def countdown(number: int) -> int:
-            with pytest.raises(CircuitOpenError):
-                await asyncio.create_task(get_breaker("again").acall(coroutine))
             return number and await countdown(number - 1)
 
         open_circuit("again", open_timeout=0.01)
         time.sleep(0.05)
         assert asyncio.run(countdown(3)) == 0
+        assert view("again").state == "closed"
+
+    @pytest.mark.parametrize("slow", [None, 60.0], ids=["plain", "watched"])
+    def test_so_do_the_tasks_and_threads_of_a_trial(self, slow: float | None) -> None:
+        fetch = circuit_breaker("again")(coroutine)
+        read = circuit_breaker("again")(plain)
+
+        @circuit_breaker("again")
+        async def page() -> list[str]:
+            return await asyncio.gather(
+                fetch(), fetch(), asyncio.to_thread(read), sync_to_async(read)()
+            )
+
+        open_circuit("again", open_timeout=0.01, slow_call_seconds=slow)
+        time.sleep(0.05)
+        assert asyncio.run(page()) == ["hello"] * 4
+        assert view("again").state == "closed"
+        assert view("again").totals == Tally(ok=1, failed=1)
+
+    def test_so_do_those_of_a_stream_that_is_one(self) -> None:
+        @circuit_breaker("again")
+        async def items() -> AsyncGenerator[str, None]:
+            yield "well"
+            yield await asyncio.create_task(get_breaker("again").acall(coroutine))
+
+        async def story() -> list[str]:
+            return [item async for item in items()]
+
+        open_circuit("again", open_timeout=0.01)
+        time.sleep(0.05)
+        assert asyncio.run(story()) == ["well", "hello"]
+        assert view("again").state == "closed"
+
+    def test_a_task_that_outlives_its_trial_is_inside_no_other(self) -> None:
+        breaker = get_breaker("again")
+        released = asyncio.Event()
+
+        async def later() -> str:
+            await released.wait()
+            return await breaker.acall(coroutine)
+
+        async def trial() -> "asyncio.Task[str]":
+            return asyncio.create_task(later())
+
+        async def story() -> None:
+            task = await breaker.acall(trial)
+            open_circuit("again", open_timeout=0.01)
+            await asyncio.sleep(0.05)
+            second = await breaker.aallow()
+            released.set()
+            with pytest.raises(CircuitOpenError):
+                await task
+            second.ok()
+
+        open_circuit("again", open_timeout=0.01)
+        time.sleep(0.05)
+        asyncio.run(story())
         assert view("again").state == "closed"
 
     def test_an_operators_word_holds_inside_a_trial_too(self) -> None:
@@ -485,15 +542,12 @@ class TestNesting:
             with pytest.raises(CircuitOpenError, match="forced_open"):
                 get_breaker("again").allow()
 
-    def test_another_thread_is_not_inside_the_trial(self) -> None:
+    def test_a_thread_without_the_context_is_not_inside_the_trial(self) -> None:
         open_circuit("again", open_timeout=0.01)
-
-        async def story() -> None:
-            await asyncio.sleep(0.05)
-            with circuit_breaker("again"), pytest.raises(CircuitOpenError):
-                await asyncio.to_thread(get_breaker("again").call, int)
-
-        asyncio.run(story())
+        time.sleep(0.05)
+        with ThreadPoolExecutor(1) as pool, circuit_breaker("again"):
+            refused = pool.submit(get_breaker("again").call, int).exception()
+        assert isinstance(refused, CircuitOpenError)
         assert get_breaker("again").state == "closed"
 
     def test_nor_is_a_second_call_of_the_same_thread(self) -> None:
@@ -504,6 +558,53 @@ class TestNesting:
         with pytest.raises(CircuitOpenError):
             breaker.allow()
         trial.ok()
+
+
+class TestForks:
+    """A call is its parent's to judge."""
+
+    def test_a_child_that_leaves_a_trial_decides_nothing(self) -> None:
+        open_circuit("forked", open_timeout=0.01)
+        time.sleep(0.05)
+        trial = get_breaker("forked").allow()
+        assert forked(lambda: trial.ok()) == 0
+        assert forked(lambda: trial.fail(Down())) == 0
+        assert view("forked").state == "half_open"
+        trial.ok()
+        assert view("forked").totals == Tally(ok=1, failed=1)
+
+    def test_a_child_that_fails_within_a_call_counts_nothing(self) -> None:
+        breaker = get_breaker("forked")
+        breaker.call(int)
+
+        def in_child() -> None:
+            breaker.call(int)  # knows the circuit again
+            call.judge(Down())
+
+        call = breaker.allow()
+        assert forked(in_child) == 0
+        call.ok()
+        breaker.call(int)
+        assert view("forked").totals.failed == 0
+
+    def test_a_child_that_leaves_a_guarded_function_counts_nothing(self) -> None:
+        child = -1
+
+        def function() -> None:
+            nonlocal child
+            child = os.fork()
+            if child == 0:
+                raise Down
+
+        try:
+            get_breaker("forked").call(function)
+        except Down:
+            get_breaker("forked").replica.flush()
+        finally:
+            if child == 0:
+                os._exit(0)
+        os.waitpid(child, 0)
+        assert view("forked").totals == Tally(ok=1)
 
 
 class TestPermits:
