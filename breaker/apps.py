@@ -6,6 +6,10 @@ class BreakerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, configs  # noqa: F401
+        from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+        from django.http import Http404
 
+        from . import checks, classify, configs  # noqa: F401
+
+        classify.take_for_answers(Http404, PermissionDenied, SuspiciousOperation, BadRequest)
         configs.connect()

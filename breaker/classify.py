@@ -2,7 +2,7 @@
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -28,22 +28,42 @@ class Outcome(StrEnum):
     """Says nothing: a cancelled call, a caller's own mistake, a refusal further in."""
 
 
+WORST_FIRST = (Outcome.FAILURE, Outcome.THROTTLED, Outcome.SLOW, Outcome.NEUTRAL, Outcome.OK)
 Classify = Callable[[object], Outcome]
 RecordResult = Callable[[Any], object]
 RetryAfter = Callable[[object], float | None]
 
 
 def default_outcome(end: object) -> Outcome:
-    """The verdict on a result or an exception when nobody knows better."""
+    """The verdict on a result or an exception when nobody knows better.
+
+    That on several exceptions is the worst one.
+    """
     match end:
         case CallRefused():
             return Outcome.NEUTRAL
+        case Exception() if isinstance(end, tuple(_answers)):
+            return Outcome.NEUTRAL
+        case ExceptionGroup():
+            return worst(map(default_outcome, end.exceptions))
         case Exception():
             return _of_code(_http_code(end))
         case BaseException():
             # Cancelled tasks, Ctrl-C and closed generators say nothing about the dependency.
             return Outcome.NEUTRAL
     return Outcome.OK
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    return min(outcomes, key=WORST_FIRST.index)
+
+
+_answers: set[type[Exception]] = set()
+
+
+def take_for_answers(*kinds: type[Exception]) -> None:
+    """These exceptions are how code answers its own caller, such as that there is no such page."""
+    _answers.update(kinds)
 
 
 def default_retry_after(end: object) -> float | None:
@@ -108,6 +128,8 @@ class Rules:
                 return Outcome.NEUTRAL
             if isinstance(end, self.record):
                 return Outcome.FAILURE
+            if isinstance(end, ExceptionGroup) and not self.classify:
+                return worst(map(self.outcome, end.exceptions))
         elif not self.judges_results:
             return Outcome.OK
         elif self.record_result and self._is_recorded(self.record_result, end):

@@ -2,6 +2,8 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.http import Http404
 
 from breaker import CircuitOpenError, Outcome, default_outcome
 from breaker.classify import Rules, described
@@ -113,3 +115,22 @@ def test_an_exception_without_words_is_described_all_the_same() -> None:
 )
 def test_the_wait_an_error_asks_for(asked: object, wait: float) -> None:
     assert Rules().wait(WithWait(asked)) == wait
+
+
+@pytest.mark.parametrize(
+    ("members", "outcome"),
+    [
+        ([CircuitOpenError("inner", 1, "open")], Outcome.NEUTRAL),
+        ([CircuitOpenError("inner", 1, "open"), ConnectionError()], Outcome.FAILURE),
+        ([ExceptionGroup("more", [LookupError()]), LookupError()], Outcome.NEUTRAL),
+        ([LookupError(), ExceptionGroup("more", [OSError()])], Outcome.FAILURE),
+    ],
+    ids=["only refusals", "a refusal and a failure", "all ignored", "a failure deep within"],
+)
+def test_of_several_exceptions_the_worst_counts(members: list[Exception], outcome: Outcome) -> None:
+    assert Rules(ignore=(LookupError,)).outcome(ExceptionGroup("several", members)) is outcome
+
+
+@pytest.mark.parametrize("answer", [Http404, PermissionDenied, SuspiciousOperation, BadRequest])
+def test_what_a_view_answers_its_caller_says_nothing(answer: type[Exception]) -> None:
+    assert default_outcome(answer()) is Outcome.NEUTRAL
