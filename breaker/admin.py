@@ -215,6 +215,8 @@ class BreakerConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Who comes from a circuit that is configured already is led there."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
         pattern = request.GET.get("pattern", "").replace("\0", "")
         row = BreakerConfig.objects.filter(pattern=pattern).first()
         if row and request.method == "GET":

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from .circuit import Reason
 from .policy import Policy
 from .rows import counts
 from .status import CircuitStatus
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from .models import BreakerConfig, BreakerTransition
 
 Document = dict[str, Any]
+PRIVATE = {"last_error": "", "actor": "", "host": "", "pid": None}
+"""And what is told instead."""
 
 
 def circuit(found: CircuitStatus, policy: Policy, configured: Mapping[str, Any]) -> Document:
@@ -68,6 +71,13 @@ def transition(row: "BreakerTransition") -> Document:
         "host": row.host,
         "pid": row.pid,
     }
+
+
+def public(document: Document) -> Document:
+    """A circuit or a transition without what may tell of addresses, accounts and people."""
+    blank = {name: nothing for name, nothing in PRIVATE.items() if name in document}
+    said_by_machine = document["reason"] in tuple(Reason)
+    return document | blank | {"reason": document["reason"] if said_by_machine else ""}
 
 
 def _written(at: datetime | None) -> str | None:

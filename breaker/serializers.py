@@ -14,6 +14,9 @@ from .policy import COUNTS, MAY_BE_NONE, OnStoreError, Policy
 from .status import WORDS
 from .strict import KnownSerializer, StrictSerializer
 
+PRIVATE = "For operators; empty for others."
+SAID = "A word of the machine, or an operator's own, which are empty for others."
+
 
 def one_line(text: str) -> None:
     if not text.isprintable():
@@ -116,9 +119,11 @@ class CircuitRow(serializers.Serializer[Any]):
     changed_at = serializers.DateTimeField(
         allow_null=True, help_text="The last transition, whose reason and actor follow."
     )
-    reason = serializers.CharField()
-    actor = serializers.CharField(help_text="Empty if the circuit moved by itself.")
-    last_error = serializers.CharField(help_text="For operators; empty for others.")
+    reason = serializers.CharField(help_text=SAID)
+    actor = serializers.CharField(
+        help_text="Empty if the circuit moved by itself. For operators; empty for others."
+    )
+    last_error = serializers.CharField(help_text=PRIVATE)
     source = serializers.ChoiceField(  # type: ignore[assignment]
         ["shared", "local"],
         help_text="local: the store is out of reach, and this is what one process sees.",
@@ -139,13 +144,13 @@ class TransitionRow(serializers.Serializer[Any]):
     epoch = serializers.IntegerField()
     from_state = serializers.ChoiceField(WORDS)
     to_state = serializers.ChoiceField(WORDS)
-    reason = serializers.CharField()
-    actor = serializers.CharField()
+    reason = serializers.CharField(help_text=SAID)
+    actor = serializers.CharField(help_text=PRIVATE)
     at = serializers.DateTimeField()
     counts = Totals(help_text="Calls within the window at that moment.")
-    last_error = serializers.CharField(help_text="For operators; empty for others.")
-    host = serializers.CharField()
-    pid = serializers.IntegerField()
+    last_error = serializers.CharField(help_text=PRIVATE)
+    host = serializers.CharField(help_text=PRIVATE)
+    pid = serializers.IntegerField(allow_null=True, help_text="For operators; null for others.")
 
 
 class TransitionPage(serializers.Serializer[Any]):

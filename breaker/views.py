@@ -60,10 +60,10 @@ def row(request: Request, found: CircuitStatus) -> Document:
 
 
 def shown(request: Request, document: Document) -> Document:
-    """What went wrong may tell of addresses and accounts: it is for operators."""
+    """What went wrong, where, and who did what about it and why are for operators."""
     if may(request.user, "view_breakerstate"):
         return document
-    return document | {"last_error": ""}
+    return documents.public(document)
 
 
 def paged(request: Request, page: Page[Any], rows: list[Document]) -> Response:

@@ -390,6 +390,8 @@ class TestConfigs:
         reader.user_permissions.add(Permission.objects.get(codename="view_breakerconfig"))
         client.force_login(reader)
         assert client.get(CONFIGS).status_code == 200
+        for pattern in ("veo:*", "other"):  # nor learn what is configured
+            assert client.get(f"{CONFIGS}add/", {"pattern": pattern}).status_code == 403
         for url in ("add/", f"{row.pk}/change/", f"{row.pk}/delete/"):
             assert client.post(CONFIGS + url, filled(window=5)).status_code == 403
         row.refresh_from_db()

@@ -1,18 +1,20 @@
 """Circuits over HTTP."""
 
 from collections.abc import Iterator
+from socket import gethostname
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.db import connection
+from django.db import OperationalError, connection
 from django_redis import get_redis_connection
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from breaker import control, get_breaker
 from breaker.agent import agent
+from breaker.circuit import Verb
 from breaker.link import link
 from breaker.models import BreakerConfig, BreakerTransition
 from breaker.policy import Policy
@@ -46,6 +48,13 @@ def names(response: Any) -> list[str]:
     return [row["name"] for row in response.json()["results"]]
 
 
+def down(execute: Any, sql: str, *args: Any) -> Any:
+    """A database whose rows of circuits are out of reach."""
+    if "breaker_breaker" in sql:
+        raise OperationalError("could not connect")
+    return execute(sql, *args)
+
+
 @pytest.fixture
 def history(transactional_db: None, settings: Settings) -> Iterator[None]:
     settings.BREAKER = {**settings.BREAKER, "HISTORY": True}
@@ -73,10 +82,24 @@ def test_a_row_tells_all_there_is(operator_api: APIClient) -> None:
     }.items()  # fmt: skip
 
 
-def test_what_went_wrong_is_for_operators(api: APIClient) -> None:
+def test_what_went_wrong_where_and_who_said_why_are_for_operators(
+    history: None, operator: User, user: User
+) -> None:
     open_circuit("veo")
-    assert api.get(url("veo")).json()["last_error"] == ""
-    assert api.get(BASE).json()["results"][0]["last_error"] == ""
+    control.act("veo", Verb.OPEN, actor="root@db-3", reason="card data at ACME")
+    assert agent.flush()
+    secrets = ("root@db-3", "ACME", "out of order", gethostname())
+    theirs, ours = signed_in(user), signed_in(operator)
+    for path in (url("veo"), BASE, url("veo", "transitions")):
+        text = theirs.get(path).content.decode()
+        assert not [secret for secret in secrets if secret in text]
+    said, opened = theirs.get(url("veo", "transitions")).json()["results"]
+    assert set(said) == set(TransitionRow().fields)
+    nothing = {"actor": "", "host": "", "pid": None, "last_error": ""}
+    assert said.items() >= ({"reason": ""} | nothing).items()
+    assert opened.items() >= ({"reason": "threshold_reached"} | nothing).items()
+    text = ours.get(url("veo", "transitions")).content.decode()
+    assert [secret for secret in secrets if secret in text] == list(secrets)
 
 
 def test_circuits_are_listed_by_name_page_by_page(api: APIClient) -> None:
@@ -317,6 +340,19 @@ def test_the_past_of_a_circuit_is_told_latest_first(history: None, operator: Use
     assert found[-1]["counts"] == {"ok": 0, "failed": 1, "throttled": 0, "slow": 0}
     assert "out of order" in found[-1]["last_error"]
     assert found[0]["at"].endswith("Z")
+
+
+def test_without_a_database_circuits_are_told_and_their_past_is_not(
+    history: None, operator: User
+) -> None:
+    client = signed_in(operator)
+    get_breaker("veo").call(int)
+    with connection.execute_wrapper(down):
+        assert is_problem(client.get(url("veo", "transitions")), 503, "database_unavailable")
+        assert is_problem(client.get(url("never heard of")), 503, "database_unavailable")
+        assert client.get(url("veo")).json()["source"] == "shared"
+        assert names(client.get(BASE)) == ["veo"]
+        assert post(client, "veo", "open", reason="r").json()["override"] == "forced_open"
 
 
 def test_a_circuit_without_a_past_has_an_empty_one(api: APIClient) -> None:

@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings as project
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection
 from pytest_django.fixtures import Settings
 
 from breaker import control, get_breaker
@@ -19,6 +20,7 @@ from breaker.circuit import Verb
 from breaker.durations import parse, spoken
 from breaker.errors import CommandInvalid
 from breaker.models import BreakerConfig, BreakerTransition
+from tests.breaker.test_api import down
 from tests.breaker.test_guard import open_circuit
 from tests.conftest import signed_in
 from tests.servers import Valkey
@@ -267,6 +269,21 @@ def test_without_a_yes_nothing_is_configured(db: None, monkeypatch: pytest.Monke
     with pytest.raises(CommandError):
         breakers("config", "veo", "window")
     assert BreakerConfig.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["history", "veo"], ["config"], ["config", "veo", "window=30", "--yes"], ["show", "unheard"]],
+    ids=" ".join,
+)
+def test_without_a_database_what_only_it_knows_cannot_be_told(
+    history: None, args: list[str]
+) -> None:
+    get_breaker("veo").call(int)
+    with connection.execute_wrapper(down):
+        assert fails(2, *args) == "The database does not answer: could not connect"
+        assert "veo" in breakers("list")
+        assert "veo" in breakers("show", "veo")
 
 
 class TestWithoutAStore:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
 from django.utils import timezone
 
 from breaker import configs, control, doctor, documents, tables
@@ -91,6 +92,8 @@ class Command(BaseCommand):
             raise failure(error, 1) from error
         except BreakerError as error:
             raise failure(error, 2) from error
+        except Error as error:
+            raise failure(f"The database does not answer: {error}", 2) from error
 
     def show_all(
         self, *, state: str, contains: str, limit: int, cursor: str | None, as_json: bool, **_: Any
