@@ -24,7 +24,7 @@ from .bounds import LONGEST
 from .call import Call, trials
 from .chance import uniform
 from .circuit import State
-from .classify import Outcome, Rules, described
+from .classify import Outcome, Rules
 from .errors import CircuitOpenError
 from .names import canonical
 from .offload import submit
@@ -33,6 +33,7 @@ from .replica import Replica
 from .snapshot import Snapshot
 from .store import NO_REPORT, Report
 from .streams import aeach, each
+from .wording import described
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -38,7 +38,7 @@ def _wrong(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
 def _check(key: str, value: Any) -> None:
     """Raises PolicyError."""
     match key:
-        case "history":
+        case "history" | "error_detail":
             if type(value) is not bool:
                 raise PolicyError(f"{key} must be true or false, not {value!r}.")
         case "max_keyed":

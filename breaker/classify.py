@@ -1,7 +1,6 @@
 """What a finished call says about the dependency's health."""
 
 import logging
-import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +12,6 @@ from . import headers
 from .bounds import LONGEST, exceptions
 from .errors import CallRefused, PolicyError
 
-LONGEST_TEXT = 300
 logger = logging.getLogger(__name__)
 
 
@@ -148,8 +146,9 @@ class Rules:
         try:
             return Outcome((self.classify or default_outcome)(end))
         except Exception:
+            # Nor replace the exception that the caller waits for.
             logger.exception("A rule of classification failed")
-            return default_outcome(end)
+            return Outcome.FAILURE if isinstance(end, Exception) else Outcome.OK
 
     def wait(self, end: object) -> float:
         """Seconds the dependency asked for; 0 if it did not."""
@@ -164,15 +163,3 @@ class Rules:
 def _check_rule(name: str, rule: object) -> None:
     if not callable(rule) or iscoroutinefunction(rule):
         raise PolicyError(f"{name} must be a plain function of one argument, not {rule!r}.")
-
-
-def described(end: object) -> str:
-    """One printable line for operators, from whatever was judged a failure."""
-    match end:
-        case None:
-            text = ""
-        case BaseException():
-            text = traceback.format_exception_only(end)[-1].rstrip()
-        case _:
-            text = type(end).__name__
-    return "".join(char if char.isprintable() else " " for char in text[:LONGEST_TEXT])

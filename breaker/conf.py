@@ -25,6 +25,8 @@ class Settings:
     """This machine among those that ``trip_quorum`` counts, and in the history."""
     history: bool = True
     """Whether states and transitions are kept in the database, and configuration read from it."""
+    error_detail: bool = True
+    """Whether the last error is told with its text, and not by its class alone."""
     max_keyed: int = 1000
     """Circuits that a process makes for ``key=``, before new names share one per decorator."""
     policy: Policy = field(default_factory=Policy)

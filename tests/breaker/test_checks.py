@@ -16,6 +16,8 @@ from breaker.conf import conf
         ({"OPEN_TIMEOUTS": 30}, "breaker.E001", "OPEN_TIMEOUTS"),
         ({"POLICY": {}}, "breaker.E001", "POLICY"),
         ({"HISTORY": "yes"}, "breaker.E002", "BREAKER['HISTORY']"),
+        ({"ERROR_DETAIL": "no"}, "breaker.E002", "BREAKER['ERROR_DETAIL']"),
+        ({"ERROR_DETAIL": False}, None, ""),
         ({"CACHE": None}, "breaker.E002", "BREAKER['CACHE']"),
         ({"HOST": ""}, "breaker.E002", "BREAKER['HOST']"),
         ({"HOST": "h" * 256}, "breaker.E002", "BREAKER['HOST']"),

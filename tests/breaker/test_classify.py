@@ -5,8 +5,8 @@ import pytest
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.http import Http404
 
-from breaker import CircuitOpenError, Outcome, default_outcome
-from breaker.classify import Rules, described
+from breaker import CircuitOpenError, Outcome, default_outcome, get_breaker
+from breaker.classify import Rules
 
 
 class WithCode(Exception):
@@ -80,34 +80,37 @@ def test_a_broken_rule_is_logged_and_left_out(caplog: pytest.LogCaptureFixture) 
     assert len(caplog.records) == 2
 
 
+class Unprepared(Exception):
+    @property
+    def response(self) -> None:
+        raise RuntimeError("It has not been set.")
+
+
+def test_an_exception_that_cannot_be_looked_into_is_a_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(end: object) -> Outcome:
+        raise RuntimeError("broken rule")
+
+    for rules in (Rules(), Rules(classify=broken)):
+        assert rules.outcome(Unprepared()) is Outcome.FAILURE
+        assert rules.outcome("a result") is Outcome.OK
+    assert len(caplog.records) == 3
+
+
+def test_no_rule_replaces_the_exception_of_the_caller() -> None:
+    def fail() -> None:
+        raise Unprepared("the caller's own")
+
+    breaker = get_breaker("unprepared", failure_threshold=1)
+    with pytest.raises(Unprepared, match="the caller's own"):
+        breaker.call(fail)
+    assert breaker.state == "open"
+
+
 def test_a_wait_that_is_no_number_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
     assert Rules(retry_after=lambda end: "7").wait(ValueError()) == 0
     assert len(caplog.records) == 1
-
-
-class Unspeakable(Exception):
-    def __str__(self) -> str:
-        raise RuntimeError
-
-
-@pytest.mark.parametrize(
-    ("end", "text"),
-    [
-        (ValueError("no"), "ValueError: no"),
-        (ValueError("a\nb\x00c\ud800"), "ValueError: a b c "),
-        (ValueError("x" * 500), "ValueError: " + "x" * 288),
-        (ValueError(), "ValueError"),
-        ({"a": "result"}, "dict"),
-        (None, ""),
-    ],
-    ids=str,
-)
-def test_failures_are_described_in_one_printable_line(end: object, text: str) -> None:
-    assert described(end) == text
-
-
-def test_an_exception_without_words_is_described_all_the_same() -> None:
-    assert "Unspeakable" in described(Unspeakable())
 
 
 @pytest.mark.parametrize(
