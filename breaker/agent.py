@@ -50,7 +50,8 @@ class Agent:
         self._bell: Bell | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
-        self._working = threading.Lock()
+        # Re-entrant, because whatever is collected meanwhile may call a circuit as it ends.
+        self._working = threading.RLock()
 
     def watch(self, replica: "Replica") -> None:
         self._watched.add(replica)
@@ -78,11 +79,18 @@ class Agent:
             self._bell.ring()
 
     def start(self) -> None:
-        with self._starting:
-            if self._thread is None or not self._thread.is_alive():
-                self._hook()
-                with self._working:  # or the thread would not find itself yet, and end
-                    self._begin_thread(Bell())
+        # Whoever finds another at it leaves it at that: it may be what the new thread collects.
+        if (starting := self._starting).acquire(blocking=False):
+            try:
+                self._start()
+            finally:
+                starting.release()
+
+    def _start(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._hook()
+            with self._working:  # or the thread would not find itself yet, and end
+                self._begin_thread(Bell())
 
     def _begin_thread(self, bell: Bell) -> None:
         self._thread = started(lambda: self._run(bell), "breaker-agent")

@@ -36,7 +36,8 @@ class History:
         self._unwritten: deque[Change] = deque(maxlen=LONGEST_QUEUE)
         self._doubtful: deque[Change] = deque(maxlen=LONGEST_QUEUE)
         self._wanted: dict[str, Errand] = {}
-        self._thread: threading.Thread | None = None
+        self._shift: object = None
+        """Stands for the thread at work, if there is one."""
         self._idle = threading.Condition()
 
     def note(self, change: Change) -> None:
@@ -65,17 +66,33 @@ class History:
     def drain(self, timeout: float) -> bool:
         """Wait until nothing is left to do, at most ``timeout`` seconds."""
         with self._idle:
-            return self._idle.wait_for(lambda: self._thread is None, timeout)
+            return self._idle.wait_for(lambda: self._shift is None, timeout) and not self._queued()
 
     def _wake(self) -> None:
         with self._idle:
             self._idle.notify_all()
-            if self._thread is None:
-                self._thread = started(self._run, "breaker-history")
+            if self._shift is not None:
+                return
+            self._shift = shift = object()
+        # Not within the lock, because the new thread may collect a call that has news, too.
+        if not started(lambda: self._run(shift), "breaker-history"):
+            self._leave(shift)
 
-    def _run(self) -> None:
+    def _leave(self, shift: object) -> None:
+        with self._idle:
+            if self._shift is shift:
+                self._shift = None
+                self._idle.notify_all()
+
+    def _run(self, shift: object) -> None:
+        try:
+            self._work_off(shift)
+        finally:
+            self._leave(shift)
+
+    def _work_off(self, shift: object) -> None:
         failures = 0
-        while self._has_work():
+        while self._has_work(shift):
             try:
                 self._work()
                 failures = 0
@@ -85,17 +102,14 @@ class History:
                 self._pause(PAUSES[min(failures, len(PAUSES) - 1)])
                 failures += 1
 
-    def _has_work(self) -> bool:
+    def _has_work(self, shift: object) -> bool:
         """Whether there is more to do; if not, this thread's time is over."""
         if not self._queued():
             connections.close_all()
         with self._idle:
-            mine = self._thread is threading.current_thread()
-            if mine and self._queued():
+            if self._shift is shift and self._queued():
                 return True
-            if mine:
-                self._thread = None
-                self._idle.notify_all()
+            self._leave(shift)
             return False
 
     def _queued(self) -> bool:

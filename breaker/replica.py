@@ -65,9 +65,8 @@ class Replica:
     def adjust(self) -> None:
         """Go by a policy that has changed, without a trip."""
         policy = self.policy
-        with self._lock:
-            self.snapshot.slow_after = policy.slow_call_seconds
-            self.snapshot.patience = policy.open_timeout
+        snapshot = self.snapshot
+        snapshot.slow_after, snapshot.patience = policy.slow_call_seconds, policy.open_timeout
         if self.snapshot.suspended:
             self.refresh()
 
@@ -104,8 +103,7 @@ class Replica:
         if snapshot.epoch != self.snapshot.epoch or snapshot.seed.override is Override.DISABLED:
             return
         snapshot.counts.add(outcome, report)
-        with self._writing:
-            self._write(snapshot)
+        self._write(snapshot)
 
     def note(self, snapshot: Snapshot, outcome: Outcome) -> None:
         """Count a call for the next flush to write."""
@@ -114,20 +112,27 @@ class Replica:
 
     def flush(self) -> bool:
         """Write what has been counted here; whether there was anything."""
-        with self._writing:
-            return self._write(self.snapshot, rejected=cut(self.refusals))
+        return self._write(self.snapshot, rejected=cut(self.refusals))
 
     def _write(self, snapshot: Snapshot, *, rejected: int = 0) -> bool:
-        tally, report = snapshot.counts.take()
-        if not tally.calls and not rejected:
-            return False
-        self.heard_at = monotonic()
         epoch, host = snapshot.epoch, conf().host
-        view = self._ask(
-            lambda store, policy: store.record(
-                self.name, policy, tally, epoch=epoch, host=host, rejected=rejected, report=report
+        with self._writing:
+            tally, report = snapshot.counts.take()
+            if not tally.calls and not rejected:
+                return False
+            self.heard_at = monotonic()
+            view = self._ask(
+                lambda store, policy: store.record(
+                    self.name,
+                    policy,
+                    tally,
+                    epoch=epoch,
+                    host=host,
+                    rejected=rejected,
+                    report=report,
+                )
             )
-        )
+        # Not within the lock: this may start a thread, which may collect a failure of this circuit.
         self._adopt(view)
         return True
 
@@ -218,15 +223,25 @@ class Replica:
             history.note(change)
         elif change and view.epoch > self.snapshot.epoch:
             self._rumour = monotonic() + uniform(*WITNESS_AFTER), change
-        with self._lock:
-            if self.snapshot.outlives(view):
-                self.snapshot.slow_after = policy.slow_call_seconds
-            else:
-                self.snapshot = Snapshot.of(view, policy, base=self.snapshot.base)
-            return self.snapshot
+        while True:
+            seen = self.snapshot
+            if seen.outlives(view):
+                seen.slow_after = policy.slow_call_seconds
+                return seen
+            if self._replaced(seen, fresh := Snapshot.of(view, policy, base=seen.base)):
+                return fresh
 
     def _stand_in(self, policy: Policy) -> Snapshot:
         admits = policy.on_store_error is OnStoreError.ALLOW
+        while True:
+            seen = self.snapshot
+            if self._replaced(seen, standing := seen.without_store(policy, admits=admits)):
+                return standing
+
+    def _replaced(self, seen: Snapshot, fresh: Snapshot) -> bool:
+        """Whether nobody else was faster, not even a call that was collected meanwhile."""
         with self._lock:
-            self.snapshot = self.snapshot.without_store(policy, admits=admits)
-            return self.snapshot
+            if self.snapshot is not seen:
+                return False
+            self.snapshot = fresh
+            return True

@@ -21,6 +21,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 
 from breaker import CircuitOpenError, PolicyError, State, circuit_breaker, get_breaker
+from breaker.agent import agent
 from breaker.breaker import Breaker
 from breaker.circuit import Verb
 from breaker.control import act
@@ -713,5 +714,40 @@ def test_the_collector_may_end_a_call_in_the_midst_of_another() -> None:
             Abandoned(breaker)
             with suppress(Down):
                 breaker.call(fail)
+
+    assert forked(work) == 0
+
+
+def test_the_collector_may_open_a_circuit_while_an_earlier_answer_is_taken_over() -> None:
+    def work() -> None:
+        gc.freeze()
+        for allocations in range(1, 150):
+            breaker = get_breaker(f"overtaken-{allocations}", failure_threshold=2)
+            gc.collect()
+            Abandoned(breaker)
+            gc.set_threshold(allocations)
+            with suppress(Down, CircuitOpenError):
+                breaker.call(fail)
+            gc.set_threshold(700)
+            gc.collect()
+            # Another thread may be the one that collects.
+            deadline = time.monotonic() + 10
+            while not view(breaker.name).state is breaker.replica.snapshot.state is State.OPEN:
+                assert time.monotonic() < deadline
+
+    assert forked(work) == 0
+
+
+def test_the_collector_may_end_a_call_while_the_agent_starts() -> None:
+    def work() -> None:
+        gc.freeze()
+        for allocations in range(1, 150):
+            agent.forget()
+            breaker = get_breaker("starting", failure_threshold=1_000_000)
+            gc.collect()
+            Abandoned(breaker)
+            gc.set_threshold(allocations)
+            breaker.call(int)
+            gc.set_threshold(700)
 
     assert forked(work) == 0
