@@ -6,12 +6,15 @@ of trouble, and then a retry is earned by so many calls that went well.
 """
 
 from collections import deque
+from fractions import Fraction
 from functools import lru_cache
 from itertools import repeat
 
 from .bounds import number, whole
 
 NAMES = 1_000
+FINEST = 100
+"""Most tokens that a retry costs."""
 
 
 class RetryBudget:
@@ -22,8 +25,9 @@ class RetryBudget:
     """
 
     def __init__(self, *, burst: int = 100, share: float = 0.2) -> None:
-        self.price = round(1 / number("share", share, low=0.01, high=1))
-        """Of one retry, in tokens."""
+        number("share", share, low=1 / FINEST, high=1)
+        self.wage, self.price = Fraction(share).limit_denominator(FINEST).as_integer_ratio()
+        """Of a call that went well at once, and of one retry, in tokens."""
         tokens = whole("burst", burst, most=10_000) * self.price
         self.timeout_price = min(2 * self.price, tokens)
         """Of one after a time-out, which has cost both sides more."""
@@ -39,12 +43,15 @@ class RetryBudget:
             try:
                 self._tokens.pop()
             except IndexError:
-                self.earn(taken)
+                self._give(taken)
                 return False
         return True
 
-    def earn(self, tokens: int = 1) -> None:
-        """One for a call that went well at once; for one that a retry saved, the price of it."""
+    def earn(self, price: int = 0) -> None:
+        """For a call that went well at once, or with a retry of that ``price``."""
+        self._give(price or self.wage)
+
+    def _give(self, tokens: int) -> None:
         self._tokens.extend(repeat(None, tokens))
 
 

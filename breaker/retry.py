@@ -55,7 +55,7 @@ class Attempt(NamedTuple):
     """In tokens of the budget, which gets them back if it goes well."""
 
 
-FIRST = Attempt(1, 0.0, 1)
+FIRST = Attempt(1, 0.0, 0)
 
 
 @overload

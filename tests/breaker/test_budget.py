@@ -28,6 +28,15 @@ def test_a_retry_is_earned_by_so_many_calls_that_went_well() -> None:
     assert spent(budget) == 1
 
 
+@pytest.mark.parametrize("share", [0.01, 0.15, 0.2, 0.3, 0.4, 0.6, 0.67, 0.7, 0.9, 1])
+def test_the_share_is_kept(share: float) -> None:
+    budget = RetryBudget(burst=1_000, share=share)
+    spent(budget)
+    for _ in range(1_000):
+        budget.earn()
+    assert spent(budget) == pytest.approx(1_000 * share, abs=1)
+
+
 def test_what_it_cannot_pay_in_full_costs_nothing() -> None:
     budget = RetryBudget(burst=1)
     assert not budget.spend(budget.price + 1)
