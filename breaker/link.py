@@ -9,10 +9,13 @@ import logging
 import sys
 from collections.abc import Callable, Set
 from dataclasses import replace
+from time import monotonic, sleep
+from typing import TypeVar
 
 import redis
 from django_redis import get_redis_connection
 
+from .chance import uniform
 from .conf import conf
 from .errors import BreakerUnavailable, CircuitKeyMisused
 from .local import LocalStore
@@ -23,6 +26,9 @@ from .store import Store, View
 
 logger = logging.getLogger(__name__)
 LONGEST_PAUSE = 8.0
+LONGEST_WAIT = 1.0
+"""Seconds for a connection of a pool that has no more, each of which is back after one trip."""
+T = TypeVar("T")
 Question = Callable[[Store, Policy], View]
 
 
@@ -58,7 +64,7 @@ class Link:
         shared = self.shared()
         if shared and self.up:
             try:
-                view = _ask(shared, name, policy, memory, question)
+                view = _patiently(lambda: _ask(shared, name, policy, memory, question))
                 self._misused.discard(name)
                 return view
             except redis.RedisError as error:
@@ -75,12 +81,18 @@ class Link:
         """
         if (shared := self.shared()) is None:
             return question(self.local, policy)
+        asked = False
         try:
             # What the store has lost comes back first, for the command may build upon it.
-            _ask(shared, name, policy, memory, lambda store, policy: store.load(name, policy))
-            return question(shared, policy)
+            _patiently(
+                lambda: _ask(
+                    shared, name, policy, memory, lambda store, policy: store.load(name, policy)
+                )
+            )
+            asked = True
+            return _patiently(lambda: question(shared, policy))
         except redis.RedisError as error:
-            raise _refusal(name, error) from error
+            raise _refusal(name, error, asked=asked) from error
 
     def misused(self, name: str) -> bool:
         """Whether this circuit is local because its key holds something of others."""
@@ -91,6 +103,11 @@ class Link:
         return min(seconds * 2.0 ** min(max(self._failures - 1, 0), 10), LONGEST_PAUSE)
 
     def lost(self, error: redis.RedisError) -> None:
+        """A look at the store failed; if only for want of a connection, the next may not."""
+        if not isinstance(error, redis.exceptions.MaxConnectionsError):
+            self._go_down(error)
+
+    def _go_down(self, error: redis.RedisError) -> None:
         self._failures += 1
         if self.up:
             self.up = False
@@ -116,25 +133,41 @@ class Link:
     def _failed(self, name: str, error: redis.RedisError) -> None:
         """A key that others use for something else takes one circuit from the fleet, not all."""
         if not is_misuse(error):
-            return self.lost(error)
+            return self._go_down(error)
         if name not in self._misused:
             self._misused.add(name)
             logger.error("The circuit %r is local to this process: its key is misused", name)
         return None
 
 
-def _refusal(name: str, error: redis.RedisError) -> BreakerUnavailable | CircuitKeyMisused:
+def _refusal(
+    name: str, error: redis.RedisError, *, asked: bool
+) -> BreakerUnavailable | CircuitKeyMisused:
     match error:
         case redis.TimeoutError():
             return BreakerUnavailable(
                 "did not answer in time: look again, it may yet do as it was told"
             )
+        case redis.ConnectionError() if asked:
+            return BreakerUnavailable("broke off: look again, it may have done as it was told")
         case redis.ResponseError() if is_misuse(error):
             return CircuitKeyMisused(name)
         case redis.ResponseError():
             logger.error("The store of the circuits refused a command: %s", error)
             return BreakerUnavailable("refused; nothing was done")
     return BreakerUnavailable()
+
+
+def _patiently(trip: Callable[[], T]) -> T:
+    """The store is not out of reach because others of this process are talking to it."""
+    deadline = monotonic() + LONGEST_WAIT
+    while True:
+        try:
+            return trip()
+        except redis.exceptions.MaxConnectionsError:
+            if monotonic() >= deadline:
+                raise
+        sleep(uniform(0.001, 0.005))
 
 
 def _ask(store: Store, name: str, policy: Policy, memory: Seed, question: Question) -> View:

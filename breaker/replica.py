@@ -44,6 +44,7 @@ class Replica:
         """Calls in flight that hold a permit; one that nobody refers to any more lets it lapse."""
         self._rumour: tuple[float, Change] | None = None
         self._lock = threading.RLock()
+        self._trying = threading.RLock()
         self._writing = threading.RLock()
 
     def forget(self) -> None:
@@ -138,10 +139,12 @@ class Replica:
 
     def try_(self) -> tuple[Snapshot, str]:
         """Ask for a permit: the circuit as it is now, and the permit's token or nothing."""
-        token, epoch = secrets.token_hex(8), self.snapshot.epoch
-        view = self._ask(
-            lambda store, policy: store.admit_trial(self.name, policy, epoch=epoch, token=token)
-        )
+        token = secrets.token_hex(8)
+        with self._trying:  # a crowd of callers needs one connection, not one each
+            epoch = self.snapshot.epoch
+            view = self._ask(
+                lambda store, policy: store.admit_trial(self.name, policy, epoch=epoch, token=token)
+            )
         return self._adopt(view), token if view and view.granted else ""
 
     def end_trial(self, call: "Call", outcome: Outcome, report: Report) -> None:

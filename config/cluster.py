@@ -22,6 +22,10 @@ BATCH = 500
 PATIENCE = 0.3
 
 
+class NotServedHere(redis.ConnectionError):
+    """The node left the command undone, because its slot is with another by now."""
+
+
 class SlotConnection(redis.Connection):
     """A connection to the primary that serves ``cluster_tag``, found by way of any other node."""
 
@@ -72,7 +76,7 @@ class SlotConnection(redis.Connection):
         except (MovedError, ClusterDownError) as error:
             # The client then tries once more, on a connection to the right node.
             self.disconnect()  # type: ignore[no-untyped-call]
-            raise redis.ConnectionError(f"Not on this node any more: {error}") from error
+            raise NotServedHere(f"Not on this node any more: {error}") from error
 
 
 class ClusterClient(DefaultClient):  # type: ignore[misc]

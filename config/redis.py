@@ -13,13 +13,18 @@ from django.core.exceptions import ImproperlyConfigured
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from config.cluster import SlotConnection
+from config.cluster import NotServedHere, SlotConnection
 
 # Seconds to wait for a reply. A breaker must not cost what it guards against, hence its 50 ms.
 TIMEOUTS = {"default": 0.5, "locks": 1.0, "breaker": 0.05, "accounts": 0.3}
 # In a cluster, what all keys of an alias have in common; the breaker calls it its namespace, and
 # locks are tagged one by one.
 TAGS = {"default": "cache", "locks": "locks", "breaker": "breaker", "accounts": "accounts"}
+# Of the aliases whose scripts count: asked twice, they would count twice.
+ASKED_ONCE = {"breaker"}
+# As many threads as may want a trial at one instant. Whoever finds no connection would have to
+# take the store for lost.
+CONNECTIONS = 10_000
 SEVERAL_HOSTS = {"redis+sentinel", "redis+cluster"}
 
 
@@ -27,21 +32,26 @@ def caches(url: str) -> dict[str, dict[str, Any]]:
     """The ``CACHES`` setting for a ``redis``, ``rediss``, ``unix``, ``redis+sentinel`` or
     ``redis+cluster`` URL."""
     return {
-        alias: _alias(url, index, timeout, TAGS[alias])
+        alias: _alias(url, index, timeout, TAGS[alias], once=alias in ASKED_ONCE)
         for index, (alias, timeout) in enumerate(TIMEOUTS.items())
     }
 
 
-def _alias(url: str, index: int, timeout: float, tag: str) -> dict[str, Any]:
+def _alias(url: str, index: int, timeout: float, tag: str, *, once: bool) -> dict[str, Any]:
     prefix = "cache"
     options: dict[str, Any] = {
         "SOCKET_TIMEOUT": timeout,
         "SOCKET_CONNECT_TIMEOUT": max(timeout, 0.1),
         # Once more, and only when a pooled connection turned out dead: a time-out is an answer.
+        # Or only when the node did not even try.
         "CONNECTION_POOL_KWARGS": {
-            "retry": Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+            "retry": Retry(
+                NoBackoff(), 1, supported_errors=(NotServedHere if once else redis.ConnectionError,)
+            ),
         },
     }
+    if once:
+        options["CONNECTION_POOL_KWARGS"]["max_connections"] = CONNECTIONS
     try:
         _ = urlsplit(url).scheme in SEVERAL_HOSTS or urlsplit(url).port
     except ValueError as error:

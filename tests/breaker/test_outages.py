@@ -2,11 +2,13 @@
 
 import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -23,7 +25,9 @@ from breaker.circuit import State
 from breaker.control import circuits
 from breaker.link import link
 from breaker.policy import Policy
+from breaker.shared import SharedStore
 from breaker.window import Tally
+from config.redis import caches
 from tests.breaker.test_guard import Down, fail, open_circuit, view
 from tests.servers import Valkey
 
@@ -371,3 +375,108 @@ def test_a_trial_under_way_keeps_its_permit() -> None:
     call.ok()
     assert breaker.state == "closed"
     assert not breaker.replica.trials
+
+
+class Line:
+    """A way to a store that can be cut between a question and its answer."""
+
+    def __init__(self, store: Valkey) -> None:
+        self._store = store
+        self.cut = threading.Event()
+        self._door = socket.create_server(("127.0.0.1", 0))
+        self.url = f"redis://127.0.0.1:{self._door.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        self._door.close()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._door.accept()
+                far = socket.socket(socket.AF_UNIX)
+                far.connect(str(self._store.socket))
+                for ends in ((near, far, False), (far, near, True)):
+                    threading.Thread(target=self._carry, args=ends, daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket, back: bool) -> None:
+        with suppress(OSError), source, target:
+            while data := source.recv(65536):
+                if back and self.cut.is_set():
+                    self.cut.clear()
+                    source.shutdown(socket.SHUT_RDWR)
+                    target.shutdown(socket.SHUT_RDWR)
+                    return
+                target.sendall(data)
+
+
+@pytest.fixture
+def line(own_valkey: Valkey) -> Iterator[Line]:
+    line = Line(own_valkey)
+    yield line
+    line.close()
+
+
+def test_what_was_done_before_the_line_broke_is_not_done_again(line: Line) -> None:
+    options = caches(line.url)["breaker"]["OPTIONS"]["CONNECTION_POOL_KWARGS"]
+    client = redis.Redis.from_url(line.url, socket_timeout=5, **options)
+    store = SharedStore(client, namespace="line")
+    store.record("counted", Policy(), Tally(ok=1), epoch=0)
+    line.cut.set()
+    with pytest.raises(redis.ConnectionError):
+        store.record("counted", Policy(), Tally(failed=1), epoch=0)
+    assert store.load("counted", Policy()).tally == Tally(ok=1, failed=1)
+
+
+def test_a_pool_without_room_is_no_store_out_of_reach(
+    own_store: Valkey, settings: Settings
+) -> None:
+    alias = settings.CACHES["breaker"]
+    alias["OPTIONS"]["CONNECTION_POOL_KWARGS"]["max_connections"] = 3
+    settings.CACHES = {**settings.CACHES, "breaker": alias}
+    agent.forget()
+    breakers = [get_breaker(f"crowd-{number}", failure_threshold=1000) for number in range(30)]
+    ready = threading.Barrier(len(breakers))
+
+    def crowd(breaker: Breaker) -> None:
+        ready.wait()
+        for _ in range(5):
+            with suppress(Down):
+                breaker.call(fail)
+
+    callers = [threading.Thread(target=crowd, args=(breaker,)) for breaker in breakers]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert link.up
+    assert {view(breaker.name).tally.failed for breaker in breakers} == {5}
+
+
+def test_callers_beyond_counting_get_no_more_trials_than_there_are_permits(
+    own_store: Valkey,
+) -> None:
+    open_circuit("beyond", open_timeout=0.2)
+    breaker, tried, refused = get_breaker("beyond"), [], []
+    ready, over = threading.Barrier(150), threading.Event()
+
+    def call() -> None:
+        tried.append(1)
+        over.wait(30)
+
+    def caller() -> None:
+        ready.wait()
+        try:
+            breaker.call(call)
+        except CircuitOpenError:
+            refused.append(1)
+
+    time.sleep(0.25)
+    callers = [threading.Thread(target=caller) for _ in range(150)]
+    for thread in callers:
+        thread.start()
+    eventually(lambda: len(tried) + len(refused) == 150, seconds=30)
+    over.set()
+    for thread in callers:
+        thread.join()
+    assert len(tried) == 1
