@@ -9,10 +9,25 @@ OVERFLOW = "__other__"
 """What circuits made by ``key=`` share when there are too many."""
 
 
+DIGITS = 32
+"""Of a digest."""
+
+
 def canonical(name: str) -> str:
     """``name`` itself, or a digest for one that could garble a log line or a column."""
     if not 1 <= len(name) <= LONGEST:
         raise CircuitNameError(f"A circuit's name has 1 to {LONGEST} characters, not {len(name)}.")
     if name.isprintable():
         return name
-    return "#" + sha256(name.encode(errors="surrogatepass")).hexdigest()[:32]
+    return _digest(name)
+
+
+def shortened(name: str) -> str:
+    """``name`` itself, or its head and a digest of it all, for one that a caller made too long."""
+    if len(name) <= LONGEST:
+        return name
+    return name[: LONGEST - DIGITS - 1] + _digest(name)
+
+
+def _digest(name: str) -> str:
+    return "#" + sha256(name.encode(errors="surrogatepass")).hexdigest()[:DIGITS]

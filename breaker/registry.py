@@ -13,7 +13,7 @@ from weakref import ref
 
 from .breaker import Breaker
 from .conf import conf
-from .names import canonical
+from .names import canonical, shortened
 from .options import Options
 
 FULL_FOR = 1.0
@@ -44,7 +44,7 @@ def keyed_breaker(name: str, options: Options, *, overflow: str) -> Breaker:
 
     While there is no room for more names it is the breaker of ``overflow``.
     """
-    breaker = _breakers.get(name) or _added(canonical(name), options)
+    breaker = _breakers.get(name) or _added(canonical(shortened(name)), options)
     return breaker or get_breaker(overflow, **options)
 
 
@@ -112,27 +112,35 @@ def _has_room(now: float) -> bool:
 
 def _make_room(now: float, *, share: int) -> None:
     """Let a share of the names leave at once, so that it pays to have looked at all of them."""
-    idle = [name for name in tuple(_keyed) if _breakers[name].replica.is_idle(now)]
-    for name in sorted(idle, key=lambda name: _breakers[name].replica.heard_at):
+    idle = {name: since for name in tuple(_keyed) if (since := _idle_since(name, now))}
+    for name in sorted(idle, key=idle.__getitem__):
         share -= _left(name)
         if share <= 0:
             return
 
 
+def _idle_since(name: str, now: float) -> float | None:
+    breaker = _breakers.get(name)
+    return breaker.replica.heard_at if breaker and breaker.replica.is_idle(now) else None
+
+
 def _left(name: str) -> bool:
     """Whether the breaker is gone; one that somebody is calling at this moment stays."""
-    last = ref(_breakers.pop(name))
-    if breaker := last():
-        _breakers[name] = breaker
+    breaker = _breakers.pop(name, None)
+    last = breaker and ref(breaker)
+    del breaker
+    if kept := last and last():
+        _breakers[name] = kept
         return False
-    _keyed.remove(name)
+    _keyed.discard(name)
     return True
 
 
 def _inherit() -> None:
-    """In a forked child: another thread of the parent may have held the lock."""
+    """In a forked child: another thread of the parent may have been at work under the lock."""
     global _changing
     _changing = threading.RLock()
+    _keyed.intersection_update(_breakers)
 
 
 os.register_at_fork(after_in_child=_inherit)
