@@ -21,7 +21,7 @@ from .errors import BreakerError, BreakerUnavailable, CircuitUnknown, ConfigUnkn
 from .forms import OPTIONS, CommandForm, ConfigForm
 from .models import BreakerConfig, BreakerState, BreakerTransition
 from .patterns import literal, matches
-from .status import WORDS, CircuitStatus
+from .status import WORDS, CircuitStatus, said
 from .templatetags.circuits import LABELS, badge
 
 PAGE, PAST = 100, 20
@@ -69,6 +69,7 @@ class BreakerStateAdmin(ReadOnly):
     ) -> HttpResponse:
         self._admit(request)
         q, word = request.GET.get("q", ""), request.GET.get("state", "")
+        control.recall()
         named = [one for one in control.circuits() if q in one.name]
         counted = Counter(one.word for one in named)
         rows = sorted((one for one in named if word in ("", one.word)), key=urgency)
@@ -179,7 +180,7 @@ class BreakerTransitionAdmin(ReadOnly):
 
     @admin.display(ordering="reason")
     def why(self, row: BreakerTransition) -> str:
-        return f"{row.reason} ({row.actor})" if row.actor else row.reason
+        return said(row)
 
     @admin.display(description="to", ordering="to_state")
     def became(self, row: BreakerTransition) -> SafeString:

@@ -13,6 +13,7 @@ from django.db import router, transaction
 from django.db.models.signals import post_delete, post_save
 
 from . import overlay, patterns, registry, rows
+from .actors import check_actor
 from .agent import agent
 from .conf import POLICY_KEYS, conf
 from .errors import ConfigInvalid, ConfigUnknown, PolicyError
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from .models import BreakerConfig
 
 logger = logging.getLogger(__name__)
-LONGEST_ACTOR = 150
 
 
 def of(name: str) -> dict[str, Any]:
@@ -40,13 +40,12 @@ def save(
 
     None takes an option away, and those that no longer exist go by themselves. What is not
     enabled waits until it is: a new row is, unless told otherwise, others stay what they are.
-    Raises ConfigInvalid, a PolicyError, having changed nothing.
+    Raises ConfigInvalid, a PolicyError, and CommandInvalid, having changed nothing.
     """
     from .models import BreakerConfig
 
     patterns.check(pattern)
-    if not 1 <= len(actor) <= LONGEST_ACTOR:
-        raise ConfigInvalid(f"An actor is named by 1 to {LONGEST_ACTOR} characters.")
+    check_actor(actor)
     with transaction.atomic(using=router.db_for_write(BreakerConfig)):
         row, _ = BreakerConfig.objects.select_for_update().get_or_create(
             pattern=pattern, defaults={"version": 0}

@@ -1,12 +1,11 @@
 """Circuits as JSON: what REST answers and ``manage.py breakers --json`` prints."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from . import configs, control
 from .circuit import Reason
-from .policy import Policy
 from .rows import counts
 from .status import CircuitStatus
 
@@ -18,8 +17,7 @@ PRIVATE = {"last_error": "", "actor": "", "host": "", "pid": None}
 """And what is told instead."""
 
 
-def circuit(found: CircuitStatus, policy: Policy, configured: Mapping[str, Any]) -> Document:
-    """``configured`` are those of the options in force that were given at run time."""
+def circuit(found: CircuitStatus) -> Document:
     return {
         "name": found.name,
         "state": found.state,
@@ -42,8 +40,8 @@ def circuit(found: CircuitStatus, policy: Policy, configured: Mapping[str, Any])
         "actor": found.actor,
         "last_error": found.last_error,
         "source": found.source,
-        "config": asdict(policy),
-        "configured": dict(configured),
+        "config": asdict(control.policy(found.name)),
+        "configured": configs.of(found.name),
     }
 
 

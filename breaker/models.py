@@ -19,7 +19,7 @@ class Overrides(models.TextChoices):
     METRICS_ONLY = "metrics_only", "metrics only"
 
 
-WORDS = [*States.choices, *Overrides.choices]
+LABELLED = [*States.choices, *Overrides.choices]
 """What a circuit is to a caller: its override, or else its state."""
 
 
@@ -55,8 +55,8 @@ class BreakerTransition(models.Model):
 
     name = models.CharField(max_length=200)
     epoch = models.PositiveBigIntegerField()
-    from_state = models.CharField(max_length=12, choices=WORDS)
-    to_state = models.CharField(max_length=12, choices=WORDS)
+    from_state = models.CharField(max_length=12, choices=LABELLED)
+    to_state = models.CharField(max_length=12, choices=LABELLED)
     reason = models.CharField(max_length=300)
     """A word of the machine, or an operator's own."""
     actor = models.CharField(max_length=150, blank=True)

@@ -4,7 +4,7 @@ from hashlib import sha256
 
 from .errors import CircuitNameError
 
-LONGEST = 200
+LONGEST_NAME = 200
 OVERFLOW = "__other__"
 """What circuits made by ``key=`` share when there are too many."""
 
@@ -15,8 +15,10 @@ DIGITS = 32
 
 def canonical(name: str) -> str:
     """``name`` itself, or a digest for one that could garble a log line or a column."""
-    if not 1 <= len(name) <= LONGEST:
-        raise CircuitNameError(f"A circuit's name has 1 to {LONGEST} characters, not {len(name)}.")
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise CircuitNameError(
+            f"A circuit's name has 1 to {LONGEST_NAME} characters, not {len(name)}."
+        )
     if name.isprintable():
         return name
     return _digest(name)

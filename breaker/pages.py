@@ -18,7 +18,7 @@ class Page(Generic[T]):
     """The cursor of the next page; None on the last."""
 
 
-def checked(limit: int) -> int:
+def bounded(limit: int) -> int:
     if not 1 <= limit <= LONGEST_PAGE:
         raise CommandInvalid(f"limit must be from 1 to {LONGEST_PAGE}.")
     return limit

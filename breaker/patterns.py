@@ -6,7 +6,7 @@ from fnmatch import translate
 from functools import lru_cache
 
 from .errors import ConfigInvalid
-from .names import LONGEST
+from .names import LONGEST_NAME
 
 # As fnmatch reads them: the first character of a set may be a bracket itself.
 SOUND = re.compile(r"(?:[^\[\]]|\[!?+[\[\]]?+[^\[\]]*+\])*+")
@@ -14,8 +14,8 @@ SOUND = re.compile(r"(?:[^\[\]]|\[!?+[\[\]]?+[^\[\]]*+\])*+")
 
 def check(pattern: str) -> None:
     """Raises ConfigInvalid for what no name could match as it was meant."""
-    if type(pattern) is not str or not 1 <= len(pattern) <= LONGEST:
-        raise ConfigInvalid(f"A pattern is a text of 1 to {LONGEST} characters.")
+    if type(pattern) is not str or not 1 <= len(pattern) <= LONGEST_NAME:
+        raise ConfigInvalid(f"A pattern is a text of 1 to {LONGEST_NAME} characters.")
     if not pattern.isprintable():
         raise ConfigInvalid(f"The pattern {pattern!a} has characters that no name has.")
     if not SOUND.fullmatch(pattern):

@@ -15,6 +15,9 @@ from .window import Tally
 if TYPE_CHECKING:
     from .models import BreakerTransition
 
+CLOSED = {"state": State.CLOSED, "override": ""}
+"""Of such circuits there is nothing to bring back."""
+
 
 def write(change: Change) -> None:
     """Keep a transition; doing so twice, or after a later one, changes nothing."""
@@ -69,7 +72,7 @@ def remembered(name: str) -> Seed | None:
     """What to sow where a circuit was lost: nothing if it was just closed."""
     from .models import BreakerState
 
-    row = BreakerState.objects.filter(name=name).exclude(state=State.CLOSED, override="").first()
+    row = BreakerState.objects.filter(name=name).exclude(**CLOSED).first()
     if row is None:
         return None
     return Seed(
@@ -87,10 +90,12 @@ def remembered(name: str) -> Seed | None:
     )
 
 
-def remembered_names() -> list[str]:
+def remembered_names(*, closed: bool = True) -> list[str]:
+    """Of all circuits, or without those that are just closed."""
     from .models import BreakerState
 
-    return list(BreakerState.objects.values_list("name", flat=True))
+    rows = BreakerState.objects.all() if closed else BreakerState.objects.exclude(**CLOSED)
+    return list(rows.values_list("name", flat=True))
 
 
 def has_row(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from .change import moment
 from .circuit import Override, State
@@ -11,6 +11,20 @@ from .window import Tally
 
 Source = Literal["shared", "local"]
 WORDS = [*(state.value for state in State), *(one.value for one in Override)]
+
+
+class Said(Protocol):
+    """A circuit, or a transition."""
+
+    @property
+    def reason(self) -> str: ...
+    @property
+    def actor(self) -> str: ...
+
+
+def said(one: Said) -> str:
+    """Why, and by whom if the circuit did not move by itself."""
+    return f"{one.reason} ({one.actor})" if one.actor else one.reason
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .durations import spoken
 from .policy import Policy
 from .rows import counts
-from .status import CircuitStatus
+from .status import CircuitStatus, said
 
 if TYPE_CHECKING:
     from .models import BreakerConfig, BreakerTransition
@@ -29,7 +29,7 @@ def circuits(found: Iterable[CircuitStatus], *, now: datetime) -> str:
                 str(one.rejected),
                 spoken(one.retry_after) if one.retry_after else "-",
                 _ago(one.changed_at, now),
-                _told(one.reason, one.actor),
+                said(one) or "-",
             )
             for one in found
         ),
@@ -50,7 +50,7 @@ def _facts(found: CircuitStatus, now: datetime) -> str:
         ("RETRY IN", spoken(found.retry_after) if found.retry_after else "-"),
         ("OPENED", _ago(found.opened_at, now)),
         ("CHANGED", _ago(found.changed_at, now)),
-        ("REASON", _told(found.reason, found.actor)),
+        ("REASON", said(found) or "-"),
         ("IN THE WINDOW", f"{found.calls} calls, {found.failures} failed, {found.slow} slow"),
         ("EVER", _counted({**counts(found.totals), "rejected": found.rejected})),
         ("LAST ERROR", found.last_error or "-"),
@@ -70,7 +70,7 @@ def history(rows: "Iterable[BreakerTransition]") -> str:
                 row.at.isoformat(sep=" ", timespec="milliseconds"),
                 row.from_state,
                 row.to_state,
-                _told(row.reason, row.actor),
+                said(row) or "-",
                 _counted(row.counts),
                 f"{row.host}:{row.pid}",
             )
@@ -94,10 +94,6 @@ def configs(rows: "Iterable[BreakerConfig]") -> str:
             for row in rows
         ),
     )
-
-
-def _told(reason: str, actor: str) -> str:
-    return f"{reason} ({actor})" if actor else reason or "-"
 
 
 def _counted(them: Mapping[str, int]) -> str:

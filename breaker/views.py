@@ -16,7 +16,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
-from . import configs, control, documents
+from . import control, documents
 from .circuit import OVERRIDES, Verb
 from .documents import Document
 from .pages import Page
@@ -48,15 +48,14 @@ def may(user: Any, permission: str) -> bool:
     return bool(user.is_staff and user.has_perm(f"breaker.{permission}"))
 
 
-def checked(form: type[Serializer[Any]], data: Any) -> dict[str, Any]:
+def valid(form: type[Serializer[Any]], data: Any) -> dict[str, Any]:
     given = form(data=data)
     given.is_valid(raise_exception=True)
     return dict(given.validated_data)
 
 
 def row(request: Request, found: CircuitStatus) -> Document:
-    policy, configured = control.policy(found.name), configs.of(found.name)
-    return shown(request, documents.circuit(found, policy, configured))
+    return shown(request, documents.circuit(found))
 
 
 def shown(request: Request, document: Document) -> Document:
@@ -82,7 +81,7 @@ class Circuits(APIView):
 
         While the store is out of reach those of one process, with `source` `local`.
         """
-        wanted = checked(CircuitListing, request.query_params)
+        wanted = valid(CircuitListing, request.query_params)
         page = control.page(word=wanted.pop("state", ""), **wanted)
         return paged(request, page, [row(request, found) for found in page.rows])
 
@@ -106,7 +105,7 @@ class Transitions(APIView):
     )
     def get(self, request: Request, name: str) -> Response:
         """What a circuit went through, the latest first."""
-        page = control.transitions(name, **checked(Listing, request.query_params))
+        page = control.transitions(name, **valid(Listing, request.query_params))
         rows = [shown(request, documents.transition(one)) for one in page.rows]
         return paged(request, page, rows)
 
@@ -126,7 +125,7 @@ class Config(APIView):
 
         All processes go by them within a second or two, and after a restart, too.
         """
-        given = checked(OptionsChange, request.data)
+        given = valid(OptionsChange, request.data)
         actor = request.user.get_username()
         return Response(row(request, control.configure(name, given, actor=actor)))
 
@@ -145,7 +144,7 @@ class Act(APIView):
         return Response(row(request, control.circuit(f"{name}/{self.verb}")))
 
     def post(self, request: Request, name: str) -> Response:
-        given = checked(self.form, request.data)
+        given = valid(self.form, request.data)
         actor = request.user.get_username()
         return Response(row(request, control.act(name, self.verb, actor=actor, **given)))
 

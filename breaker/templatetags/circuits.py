@@ -6,11 +6,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from breaker import durations
-from breaker.models import WORDS
+from breaker.models import LABELLED
+from breaker.status import said
 
 register = template.Library()
 register.filter(durations.spoken)
-LABELS = dict(WORDS)
+register.filter(said)
+LABELS = dict(LABELLED)
 
 
 @register.filter

@@ -20,7 +20,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from breaker import PolicyError, configs, control, get_breaker
 from breaker.agent import agent
-from breaker.errors import ConfigInvalid, ConfigUnknown
+from breaker.errors import CommandInvalid, ConfigInvalid, ConfigUnknown
 from breaker.link import link
 from breaker.models import BreakerConfig
 from breaker.overlay import Overlay, current, sound
@@ -164,7 +164,7 @@ def test_impossible_options_are_refused_and_nothing_is_changed(
 
 @pytest.mark.parametrize("actor", ["", "a" * 151])
 def test_somebody_must_have_done_it(db: None, actor: str) -> None:
-    with pytest.raises(ConfigInvalid, match="actor"):
+    with pytest.raises(CommandInvalid, match="actor"):
         configs.save("any", {"window": 1}, actor=actor)
 
 

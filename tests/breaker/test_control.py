@@ -24,6 +24,7 @@ from breaker.status import WORDS
 from breaker.window import Tally
 from tests.breaker.benches import age
 from tests.breaker.test_guard import Down, fail, open_circuit
+from tests.breaker.test_outages import eventually
 
 
 def say(name: str, verb: Verb, **more: Any) -> control.CircuitStatus:
@@ -126,6 +127,20 @@ def test_what_only_the_database_remembers_can_be_ended(history: None) -> None:
     assert say("veo", Verb.AUTO, expected_epoch=seen).word == "closed"
 
 
+def test_what_only_the_database_remembers_is_listed(history: None) -> None:
+    for name in ("veo", "calm"):
+        get_breaker(name).call(int)
+        say(name, Verb.OPEN)
+    say("calm", Verb.CLOSE)
+    assert agent.flush()
+    agent.forget()
+    get_redis_connection("breaker").flushall()
+    assert "veo" not in [one.name for one in control.circuits()]
+    eventually(lambda: [one.name for one in control.page().rows] == ["veo"])
+    assert [one.name for one in control.page(word="forced_open").rows] == ["veo"]
+    assert [one.name for one in control.circuits()] == ["veo"]
+
+
 def test_a_circuit_of_another_process_is_known_by_the_store() -> None:
     link.shared().record("theirs", Policy(), Tally(ok=1), epoch=0)
     assert say("theirs", Verb.OPEN).word == "forced_open"
@@ -186,7 +201,7 @@ def test_only_an_override_can_end_by_itself(verb: Verb) -> None:
 
 def test_a_page_is_full_however_few_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that are not are passed over, in as many trips as it takes."""
-    monkeypatch.setattr("breaker.control.AT_ONCE", 2)
+    monkeypatch.setattr("breaker.listing.AT_ONCE", 2)
     for number in range(9):
         get_breaker(f"n{number}").call(int)
     for number in (1, 4, 8):

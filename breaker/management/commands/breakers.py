@@ -101,7 +101,7 @@ class Command(BaseCommand):
         page = control.page(cursor=cursor, limit=limit, word=state, contains=contains)
         demand_store()
         if as_json:
-            self.tell_page(page, row)
+            self.tell_page(page, documents.circuit)
         else:
             self.stdout.write(tables.circuits(page.rows, now=timezone.now()))
             self.point_on(page)
@@ -176,7 +176,7 @@ class Command(BaseCommand):
 
     def tell_one(self, found: CircuitStatus, *, as_json: bool) -> None:
         if as_json:
-            self.tell(row(found))
+            self.tell(documents.circuit(found))
         else:
             policy = control.policy(found.name)
             self.stdout.write(tables.circuit(found, policy, now=timezone.now()))
@@ -217,10 +217,6 @@ def option(text: str) -> tuple[str, Any]:
 
 def actor() -> str:
     return f"{getpass.getuser()}@{socket.gethostname()}"
-
-
-def row(found: CircuitStatus) -> documents.Document:
-    return documents.circuit(found, control.policy(found.name), configs.of(found.name))
 
 
 def demand_store() -> None:
