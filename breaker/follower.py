@@ -53,6 +53,8 @@ class Follower:
                 pubsub.close()
 
     def _compare(self, shared: SharedStore, names: Collection[str], moved: bool) -> Collection[str]:
+        if not link.up:
+            shared.knock()
         self._listen(shared)
         before, self._known = self._known, shared.version()
         born, number, config = self._known

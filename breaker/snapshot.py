@@ -77,10 +77,15 @@ class Snapshot:
         return Snapshot(self.seed, policy, due=self.due, until=self.until, loaded=False)
 
     def without_store(self, policy: Policy, *, admits: bool) -> "Snapshot":
-        """What to do instead of asking, remembering what was known."""
+        """What to do instead of asking, remembering what was known.
+
+        An operator's word goes before that, too, while it lasts.
+        """
         standing = Snapshot(self.seed, policy, due=self.due, until=self.until, loaded=True)
-        standing.suspended, standing.admits, standing.refuses = True, admits, not admits
-        standing.refuse_until = monotonic() + WITHOUT_STORE
+        standing.suspended = True
+        if standing.seed.override is None or standing.lapsed():
+            standing.admits, standing.refuses = admits, not admits
+            standing.refuse_until = monotonic() + WITHOUT_STORE
         return standing
 
     @classmethod

@@ -210,6 +210,41 @@ class TestWithoutTheStore:
             with pytest.raises(Down):
                 breaker.call(fail)
 
+    def test_what_an_operator_says_goes_before_either(self, own_store: Valkey) -> None:
+        forced = get_breaker("forced", on_store_error="allow")
+        disabled = get_breaker("disabled", on_store_error="reject")
+        other = get_breaker("other", on_store_error="reject")
+        for one in (forced, disabled, other):
+            one.call(int)
+        said("forced", Verb.OPEN, expires_in=6)
+        said("disabled", Verb.DISABLE, expires_in=6)
+        began = time.monotonic()
+        own_store.pause()
+        eventually(lambda: refused(other), seconds=10)
+        eventually(lambda: forced.replica.snapshot.suspended, seconds=10)
+        eventually(lambda: disabled.replica.snapshot.suspended, seconds=10)
+        said_so = refused(forced), refused(disabled)
+        assert said_so == (True, False) or time.monotonic() > began + 6
+        eventually(lambda: not refused(forced), seconds=15)
+        eventually(lambda: refused(disabled), seconds=15)
+        own_store.resume()
+        eventually(lambda: not refused(disabled), seconds=20)
+
+    def test_one_that_takes_nothing_in_is_out_of_reach(self, own_store: Valkey) -> None:
+        breaker = get_breaker("read-only", on_store_error="reject")
+        breaker.call(int)
+        agent.flush()
+        own_store.ask("ACL", "SETUSER", "default", "-@write")
+        breaker.call(int)
+        eventually(lambda: refused(breaker), seconds=10)
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            assert refused(breaker)
+            time.sleep(0.01)
+        assert not link.up
+        own_store.ask("ACL", "SETUSER", "default", "+@write")
+        eventually(lambda: not refused(breaker), seconds=20)
+
 
 def test_a_failover_that_lost_the_last_transition_gets_it_back(settings: Settings) -> None:
     servers = Watched()
