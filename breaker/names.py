@@ -26,9 +26,9 @@ def canonical(name: str) -> str:
 
 def shortened(name: str) -> str:
     """``name`` itself, or its head and a digest of it all, for one that a caller made too long."""
-    if len(name) <= LONGEST:
+    if len(name) <= LONGEST_NAME:
         return name
-    return name[: LONGEST - DIGITS - 1] + _digest(name)
+    return name[: LONGEST_NAME - DIGITS - 1] + _digest(name)
 
 
 def _digest(name: str) -> str:
