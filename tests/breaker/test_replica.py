@@ -120,10 +120,10 @@ def test_the_transition_of_a_process_that_was_killed_is_written_by_another(
     # As a process that dies right after.
     link.shared().record("witnessed", Policy(), Tally(failed=5), epoch=0)
     eventually(lambda: BreakerTransition.objects.filter(name="witnessed").exists())
-    row = BreakerTransition.objects.get()
+    row = BreakerTransition.objects.get(name="witnessed")
     assert (row.from_state, row.to_state, row.reason) == ("closed", "open", "threshold_reached")
     assert (row.host, row.pid) == ("", 0)
-    assert BreakerState.objects.get().state == "open"
+    assert BreakerState.objects.get(name="witnessed").state == "open"
 
 
 def test_a_key_of_another_kind_takes_one_circuit_from_the_fleet_and_not_all() -> None:
