@@ -84,7 +84,7 @@ def test_an_empty_list_says_so(pages: Client) -> None:
 
 
 def test_a_long_list_has_pages(pages: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("breaker.admin.PAGE", 2)
+    monkeypatch.setattr("breaker.admin.circuits.PAGE", 2)
     for name in ("a", "b", "c"):
         get_breaker(name).call(int)
     assert b"p=2" in pages.get(LIST).content
