@@ -9,6 +9,7 @@ from typing import Any, ParamSpec
 from .beside import WRAPPERS, AsyncItems, Items, Part
 from .errors import CircuitOpenError, PolicyError
 from .kinds import Kind
+from .proxies import AsyncProxy, Proxy
 from .streams import aeach, each
 
 P = ParamSpec("P")
@@ -78,17 +79,17 @@ class _Begun:
         return self._function(*args, **kwargs)
 
 
-class _Items(Generator[Any, Any, Any]):
+class _Items(Proxy):
     def __init__(
         self, begun: _Begun, items: Generator[Any, Any, Any], answer: Callable[[], Any]
     ) -> None:
+        super().__init__(items)
         self._begun = begun
-        self._items = items
         self._answer = answer
 
     def send(self, value: Any) -> Any:
         try:
-            return self._items.send(value)
+            return super().send(value)
         except CircuitOpenError:
             if self._begun.yet:
                 raise
@@ -96,36 +97,24 @@ class _Items(Generator[Any, Any, Any]):
         self._items = each(self._answer())
         return next(self._items)
 
-    def throw(self, *error: Any) -> Any:
-        return self._items.throw(*error)
 
-    def close(self) -> None:
-        self._items.close()
-
-
-class _AsyncItems(AsyncGenerator[Any, Any]):
+class _AsyncItems(AsyncProxy):
     def __init__(
         self, begun: _Begun, items: AsyncGenerator[Any, Any], answer: Callable[[], Any]
     ) -> None:
+        super().__init__(items)
         self._begun = begun
-        self._items = items
         self._answer = answer
 
     async def asend(self, value: Any) -> Any:
         try:
-            return await self._items.asend(value)
+            return await super().asend(value)
         except CircuitOpenError:
             if self._begun.yet:
                 raise
         self._begun.yet = True
         self._items = await _async_items(self._answer())
         return await anext(self._items)
-
-    async def athrow(self, *error: Any) -> Any:
-        return await self._items.athrow(*error)
-
-    async def aclose(self) -> None:
-        await self._items.aclose()
 
 
 async def _async_items(answer: Any) -> AsyncGenerator[Any, Any]:

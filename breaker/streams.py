@@ -14,6 +14,7 @@ from collections.abc import (
 from typing import Any, TypeVar
 
 from .call import Call
+from .proxies import AsyncProxy, Proxy
 
 T = TypeVar("T")
 
@@ -40,19 +41,10 @@ async def aeach(items: AsyncIterable[T]) -> AsyncGenerator[T, None]:
             await items.aclose()
 
 
-class _Waits(Generator[Any, Any, Any]):
+class _Waits(Proxy):
     def __init__(self, call: Call, items: Generator[Any, Any, Any]) -> None:
+        super().__init__(items)
         self._call = call
-        self._items = items
-
-    def send(self, value: Any) -> Any:
-        return self._step(self._items.send, value)
-
-    def throw(self, *error: Any) -> Any:
-        return self._step(self._items.throw, *error)
-
-    def close(self) -> None:
-        self._items.close()
 
     def _step(self, resume: Callable[..., Any], *args: Any) -> Any:
         self._call.resume()
@@ -62,19 +54,10 @@ class _Waits(Generator[Any, Any, Any]):
             self._call.rest()
 
 
-class _AsyncWaits(AsyncGenerator[Any, Any]):
+class _AsyncWaits(AsyncProxy):
     def __init__(self, call: Call, items: AsyncGenerator[Any, Any]) -> None:
+        super().__init__(items)
         self._call = call
-        self._items = items
-
-    async def asend(self, value: Any) -> Any:
-        return await self._step(self._items.asend, value)
-
-    async def athrow(self, *error: Any) -> Any:
-        return await self._step(self._items.athrow, *error)
-
-    async def aclose(self) -> None:
-        await self._items.aclose()
 
     async def _step(self, resume: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         self._call.resume()

@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 from .beside import AsyncItems, Items, decorated
 from .bounds import number
 from .deadline import Alarm, Deadline
+from .proxies import AsyncProxy, Proxy
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
@@ -90,19 +91,10 @@ class TimeLimit:
         self._deadline = deadline
 
 
-class _Items(Generator[Any, Any, Any]):
+class _Items(Proxy):
     def __init__(self, items: Generator[Any, Any, Any], seconds: float) -> None:
-        self._items = items
+        super().__init__(items)
         self._seconds = self._left = seconds
-
-    def send(self, value: Any) -> Any:
-        return self._step(self._items.send, value)
-
-    def throw(self, *error: Any) -> Any:
-        return self._step(self._items.throw, *error)
-
-    def close(self) -> None:
-        self._items.close()
 
     def _step(self, resume: Callable[..., Any], *args: Any) -> Any:
         began = monotonic()
@@ -113,19 +105,10 @@ class _Items(Generator[Any, Any, Any]):
             self._left -= monotonic() - began
 
 
-class _AsyncItems(AsyncGenerator[Any, Any]):
+class _AsyncItems(AsyncProxy):
     def __init__(self, items: AsyncGenerator[Any, Any], seconds: float) -> None:
-        self._items = items
+        super().__init__(items)
         self._seconds = self._left = seconds
-
-    async def asend(self, value: Any) -> Any:
-        return await self._step(self._items.asend, value)
-
-    async def athrow(self, *error: Any) -> Any:
-        return await self._step(self._items.athrow, *error)
-
-    async def aclose(self) -> None:
-        await self._items.aclose()
 
     async def _step(self, resume: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         began = monotonic()
