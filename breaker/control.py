@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from .models import BreakerTransition
 
 __all__ = [
-    "act", "circuit", "circuits", "configure", "page", "policy", "recall", "shared", "transitions",
+    "act", "circuit", "circuits", "configure", "configured", "page", "policy", "recall", "shared",
+    "transitions",
 ]  # fmt: skip
 LONGEST_REASON = 300
 LARGEST_EPOCH = 2**53 - 1
@@ -49,6 +50,13 @@ def circuit(name: str) -> CircuitStatus:
 def policy(name: str) -> Policy:
     """The options in force, as far as this process knows those in the code."""
     return borrowed(name).replica.policy
+
+
+def configured(name: str) -> dict[str, Any]:
+    """Those of them that were given at run time, without what clashed and was left out."""
+    force = policy(name)
+    given = configs.of(name).items()
+    return {option: value for option, value in given if getattr(force, option) == value}
 
 
 def configure(name: str, options: Mapping[str, Any], *, actor: str) -> CircuitStatus:

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from . import configs, control
+from . import control
 from .circuit import Reason
 from .rows import counts
 from .status import CircuitStatus
@@ -41,7 +41,7 @@ def circuit(found: CircuitStatus) -> Document:
         "last_error": found.last_error,
         "source": found.source,
         "config": asdict(control.policy(found.name)),
-        "configured": configs.of(found.name),
+        "configured": control.configured(found.name),
     }
 
 

@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
-from breaker import configs, control
+from breaker import control
 from breaker.circuit import Verb
 from breaker.errors import BreakerError, BreakerUnavailable, CircuitUnknown
 from breaker.forms import CommandForm
@@ -103,7 +103,7 @@ class BreakerStateAdmin(ReadOnly):
             past=past.rows,
             more=past.following,
             options=asdict(control.policy(found.name)).items(),
-            configured=configs.of(found.name),
+            configured=control.configured(found.name),
             config=f"{reverse(CONFIG)}?{urlencode({'pattern': literal(found.name)})}",
             **context,
         )

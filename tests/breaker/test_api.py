@@ -403,6 +403,13 @@ class TestConfig:
         assert (back["configured"], back["config"]["failure_threshold"]) == ({}, 7)
         assert BreakerConfig.objects.get().updated_by == "operator"
 
+    def test_what_clashes_is_not_told_as_given(self, client: APIClient) -> None:
+        get_breaker("veo", open_timeout=60).call(int)
+        BreakerConfig.objects.create(pattern="v*", options={"max_open_timeout": 10})
+        row = configure(client, "veo", window=30).json()
+        assert row["configured"] == {"window": 30}
+        assert (row["config"]["max_open_timeout"], row["config"]["window"]) == (None, 30)
+
     def test_no_options_change_nothing(self, client: APIClient) -> None:
         get_breaker("veo").call(int)
         assert configure(client, "veo").json()["configured"] == {}
