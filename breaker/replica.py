@@ -2,6 +2,7 @@
 
 import secrets
 import threading
+from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 WITNESS_AFTER = (5.0, 10.0)
 """Seconds to wait for the row of another process's transition."""
+MOST_RUMOURS = 100
 
 
 class Replica:
@@ -42,7 +44,7 @@ class Replica:
         self.refusals: list[None] = []
         self.trials: WeakValueDictionary[str, Call] = WeakValueDictionary()
         """Calls in flight that hold a permit; one that nobody refers to any more lets it lapse."""
-        self._rumour: tuple[float, Change] | None = None
+        self._rumours: deque[tuple[float, Change]] = deque(maxlen=MOST_RUMOURS)
         self._lock = threading.RLock()
         self._trying = threading.RLock()
         self._writing = threading.RLock()
@@ -192,10 +194,9 @@ class Replica:
         return view
 
     def testify(self) -> None:
-        """Whoever made the last transition has had time to write it down, unless it was killed."""
-        if self._rumour and monotonic() >= self._rumour[0]:
-            (_, change), self._rumour = self._rumour, None
-            history.confirm(change)
+        """Whoever made a transition has had time to write it down, unless it was killed."""
+        while self._rumours and monotonic() >= self._rumours[0][0]:
+            history.confirm(self._rumours.popleft()[1])
 
     def stranded(self) -> bool:
         """Whether the store is out of reach and this circuit has yet to stop going by it."""
@@ -225,7 +226,7 @@ class Replica:
         if change and view.moved:
             history.note(change)
         elif change and view.epoch > self.snapshot.epoch:
-            self._rumour = monotonic() + uniform(*WITNESS_AFTER), change
+            self._rumours.append((monotonic() + uniform(*WITNESS_AFTER), change))
         while True:
             seen = self.snapshot
             if seen.outlives(view):

@@ -15,6 +15,7 @@ from breaker import CircuitOpenError, get_breaker
 from breaker.agent import agent
 from breaker.breaker import Breaker
 from breaker.circuit import Reason, Verb
+from breaker.classify import Outcome
 from breaker.control import act, circuits
 from breaker.errors import CircuitKeyMisused
 from breaker.link import link
@@ -124,6 +125,25 @@ def test_the_transition_of_a_process_that_was_killed_is_written_by_another(
     assert (row.from_state, row.to_state, row.reason) == ("closed", "open", "threshold_reached")
     assert (row.host, row.pid) == ("", 0)
     assert BreakerState.objects.get(name="witnessed").state == "open"
+
+
+def test_each_transition_that_was_seen_is_written_though_others_followed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(breaker.replica, "WITNESS_AFTER", (3, 3))
+    replica = get_breaker("overtaken").replica
+    replica.load()
+    # As processes that die right after.
+    policy = Policy(failure_threshold=1, open_timeout=0.05)
+    opened = link.shared().record("overtaken", policy, Tally(failed=1), epoch=0)
+    replica.refresh()
+    time.sleep(0.1)
+    half_open = link.shared().admit_trial("overtaken", policy, epoch=opened.epoch, token="t")
+    replica.refresh()
+    link.shared().record_trial("overtaken", policy, Outcome.OK, epoch=half_open.epoch, token="t")
+    eventually(lambda: BreakerTransition.objects.count() == 3, seconds=10)
+    rows = BreakerTransition.objects.order_by("epoch")
+    assert [row.to_state for row in rows] == ["open", "half_open", "closed"]
 
 
 def test_a_key_of_another_kind_takes_one_circuit_from_the_fleet_and_not_all() -> None:
