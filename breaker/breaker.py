@@ -21,7 +21,7 @@ from .admitted import LAZY, Admitted, prolonged
 from .agent import agent
 from .beside import Items, decorated
 from .bounds import LONGEST
-from .call import Call, trials
+from .call import Call, TrialTooLong, trials
 from .chance import uniform
 from .circuit import State
 from .classify import Outcome, Rules
@@ -206,7 +206,9 @@ class Breaker:
     def _report(self, outcome: Outcome, end: object) -> Report:
         if outcome in (Outcome.OK, Outcome.NEUTRAL):
             return NO_REPORT
-        return Report(int(self.rules.wait(end) * 1000), described(end))
+        # Nobody asked for anything by our own losing patience: no rule of the user's is asked.
+        wait = 0.0 if isinstance(end, TrialTooLong) else self.rules.wait(end)
+        return Report(int(wait * 1000), described(end))
 
 
 def _succeed(snapshot: Snapshot) -> None:

@@ -31,6 +31,10 @@ def trials() -> frozenset[str]:
     return _trials.get()
 
 
+class TrialTooLong(TimeoutError):
+    """Never raised: what is told of a trial that nobody waits for any longer."""
+
+
 class Call:
     """Ends with the first verdict it gets: ``ok``, ``fail`` or ``neutral``.
 
@@ -146,7 +150,7 @@ class Call:
     def _late(self) -> tuple[Outcome, object]:
         """A trial's is an error to be told, because it opens the circuit by itself."""
         outcome = Outcome.SLOW if self._patience < inf else Outcome.FAILURE
-        return outcome, TimeoutError("The trial took too long.") if self.token else None
+        return outcome, TrialTooLong("The trial took too long.") if self.token else None
 
     def __enter__(self) -> Self:
         self._prolonged = self._deferred = False

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from .threads import started
+
 PATIENCE = 2.0
 
 
@@ -37,9 +39,10 @@ def _caught_outside_python() -> bool:
 
 
 def _end(number: int, frame: FrameType | None, tell: Callable[[], object]) -> None:
-    # The main thread may have been interrupted while it held a lock that ``tell`` needs.
-    telling = threading.Thread(target=tell, daemon=True)
-    telling.start()
-    telling.join(PATIENCE)
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
+    try:
+        # The main thread may have been interrupted while it held a lock that ``tell`` needs.
+        if telling := started(tell, "breaker-farewell"):
+            telling.join(PATIENCE)
+    finally:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)

@@ -1,14 +1,15 @@
 """Transitions on their way to listeners and to the database, and memories on the way back.
 
-A thread of its own does this while there is something to do: a database that is slow, locked or
-down must delay neither a caller nor the agent, and its connection is closed when all is done.
+Threads of their own do this while there is something to do: a database that is slow, locked or
+down must delay neither a caller nor the agent nor a listener, a listener that hangs no row. Their
+connections are closed when all is done.
 Nothing is written inside a caller's transaction, whose rollback would erase it.
 """
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 
 from django.db import DataError, connections
 
@@ -17,7 +18,7 @@ from .change import Change
 from .conf import conf
 from .seed import Seed
 from .signals import circuit_changed
-from .threads import started
+from .worker import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -27,31 +28,45 @@ Sow = Callable[[Seed], None]
 Errand = Callable[[], None]
 
 
-class History:
-    def __init__(self) -> None:
-        self.forget()
+class News(Worker):
+    """Transitions on their way to listeners, which may hang: no row waits for them."""
 
     def forget(self) -> None:
-        self._news: deque[Change] = deque(maxlen=LONGEST_QUEUE)
+        super().forget()
+        self._changes: deque[Change] = deque(maxlen=LONGEST_QUEUE)
+
+    def announce(self, change: Change) -> None:
+        self._changes.append(change)
+        self.wake()
+
+    def queued(self) -> bool:
+        return bool(self._changes)
+
+    def work(self) -> None:
+        circuit_changed.send_robust(sender=Change, change=self._changes.popleft())
+
+
+class History(Worker):
+    def forget(self) -> None:
+        super().forget()
+        self._news = News("breaker-news")
         self._unwritten: deque[Change] = deque(maxlen=LONGEST_QUEUE)
         self._doubtful: deque[Change] = deque(maxlen=LONGEST_QUEUE)
         self._wanted: dict[str, Errand] = {}
-        self._shift: object = None
-        """Stands for the thread at work, if there is one."""
-        self._idle = threading.Condition()
+        self._failures = 0
 
     def note(self, change: Change) -> None:
         """Announce a transition, and write it down."""
-        self._news.append(change)
         if conf().history:
             self._unwritten.append(change)
-        self._wake()
+            self.wake()
+        self._news.announce(change)
 
     def confirm(self, change: Change) -> None:
         """Write down a transition that another process made, unless it has done so itself."""
         if conf().history:
             self._doubtful.append(change)
-            self._wake()
+            self.wake()
 
     def recall(self, name: str, sow: Sow) -> None:
         """Hand to ``sow`` what the database knows of an open circuit the store has not heard of."""
@@ -61,68 +76,33 @@ class History:
         """Do an errand as soon as the database can be reached; the latest one for its subject."""
         if conf().history and (len(self._wanted) < LONGEST_QUEUE or subject in self._wanted):
             self._wanted[subject] = errand
-            self._wake()
+            self.wake()
 
     def drain(self, timeout: float) -> bool:
-        """Wait until nothing is left to do, at most ``timeout`` seconds."""
-        with self._idle:
-            return self._idle.wait_for(lambda: self._shift is None, timeout) and not self._queued()
+        until = monotonic() + timeout
+        written = super().drain(timeout)
+        return self._news.drain(max(until - monotonic(), 0)) and written
 
-    def _wake(self) -> None:
-        with self._idle:
-            self._idle.notify_all()
-            if self._shift is not None:
-                return
-            self._shift = shift = object()
-        # Not within the lock, because the new thread may collect a call that has news, too.
-        if not started(lambda: self._run(shift), "breaker-history"):
-            self._leave(shift)
+    def queued(self) -> bool:
+        return bool(self._unwritten or self._doubtful or self._wanted)
 
-    def _leave(self, shift: object) -> None:
-        with self._idle:
-            if self._shift is shift:
-                self._shift = None
-                self._idle.notify_all()
-
-    def _run(self, shift: object) -> None:
+    def work(self) -> None:
         try:
-            self._work_off(shift)
-        finally:
-            self._leave(shift)
-
-    def _work_off(self, shift: object) -> None:
-        failures = 0
-        while self._has_work(shift):
-            try:
-                self._work()
-                failures = 0
-            except Exception as error:
-                # Whatever the database does, transitions wait here for better times.
-                logger.warning("Cannot reach the rows of circuits, trying again: %r", error)
-                self._pause(PAUSES[min(failures, len(PAUSES) - 1)])
-                failures += 1
-
-    def _has_work(self, shift: object) -> bool:
-        """Whether there is more to do; if not, this thread's time is over."""
-        if not self._queued():
-            connections.close_all()
-        with self._idle:
-            if self._shift is shift and self._queued():
-                return True
-            self._leave(shift)
-            return False
-
-    def _queued(self) -> bool:
-        return bool(self._news or self._unwritten or self._doubtful or self._wanted)
+            self._work()
+            self._failures = 0
+        except Exception as error:
+            # Whatever the database does, transitions wait here for better times.
+            logger.warning("Cannot reach the rows of circuits, trying again: %r", error)
+            self._pause(PAUSES[min(self._failures, len(PAUSES) - 1)])
+            self._failures += 1
 
     def _pause(self, seconds: float) -> None:
         connections.close_all()
         with self._idle:
-            self._idle.wait_for(lambda: self._news, seconds)
+            known = len(self._unwritten)
+            self._idle.wait_for(lambda: len(self._unwritten) > known, seconds)
 
     def _work(self) -> None:
-        while self._news:
-            circuit_changed.send_robust(sender=Change, change=self._news.popleft())
         while self._unwritten:
             self._write(self._unwritten)
         while self._doubtful:
@@ -159,4 +139,4 @@ def _look_up(name: str, sow: Sow) -> None:
         sow(seed)
 
 
-history = History()
+history = History("breaker-history")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 logger = logging.getLogger(__name__)
 
 
-def started(run: Callable[[], None], name: str) -> threading.Thread | None:
+def started(run: Callable[[], object], name: str) -> threading.Thread | None:
     """A running daemon thread; None where none can start, as while the interpreter ends.
 
     The callers run inside guarded calls, whose own result must not be lost over this.

@@ -1,4 +1,7 @@
+import os
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,6 +17,8 @@ from breaker import CircuitOpenError, get_breaker, rows
 from breaker.agent import agent
 from breaker.change import Change, change_of
 from breaker.circuit import Reason, State
+from breaker.farewell import before_the_end
+from breaker.history import History
 from breaker.link import link
 from breaker.models import BreakerState, BreakerTransition
 from breaker.policy import Policy
@@ -21,6 +26,8 @@ from breaker.signals import circuit_changed
 from breaker.store import View
 from breaker.window import Tally
 from tests.breaker.test_guard import Down, fail, open_circuit
+from tests.breaker.test_outages import eventually
+from tests.locking.workers import forked
 
 
 @pytest.fixture
@@ -193,3 +200,51 @@ def test_the_threads_connection_is_closed_when_the_work_is_done(history: None) -
     assert agent.flush()
     assert agent.flush()
     assert not [thread for thread in threading.enumerate() if thread.name == "breaker-history"]
+
+
+def test_a_listener_that_hangs_keeps_no_row_waiting(history: None) -> None:
+    over = threading.Event()
+
+    def hang(**_: Any) -> None:
+        over.wait(30)
+
+    circuit_changed.connect(hang)
+    try:
+        for name in ("first", "second"):
+            open_circuit(name)
+        eventually(lambda: BreakerTransition.objects.count() == 2, seconds=10)
+        assert not agent.flush(0.1)
+    finally:
+        over.set()
+        circuit_changed.disconnect(hang)
+
+
+def test_what_no_thread_can_be_had_for_is_not_taken_for_done(
+    history: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    done: list[int] = []
+    threadless = History("threadless")
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        threadless.read("one", lambda: done.append(1))
+        assert not threadless.drain(0.1)
+    threadless.read("two", lambda: done.append(2))
+    assert threadless.drain(10)
+    assert done == [1, 2]
+
+
+def test_a_process_that_is_asked_to_end_does_so_though_no_thread_can_tell() -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def work() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        before_the_end(int)
+        threading.Thread.start = refuse  # type: ignore[method-assign]
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+
+    assert forked(work) == -signal.SIGTERM

@@ -113,6 +113,26 @@ def test_a_trial_without_end_fails_and_lets_the_circuit_open_again(
     assert view("hung").state == "open"
 
 
+def test_no_rule_is_asked_about_the_end_of_our_own_patience() -> None:
+    asked: list[object] = []
+    hung = get_breaker(
+        "patient",
+        failure_threshold=1,
+        open_timeout=0.1,
+        half_open_timeout=0.2,
+        retry_after=asked.append,
+    )
+    with pytest.raises(Down):
+        hung.call(fail)
+    assert [type(end) for end in asked] == [Down]
+    time.sleep(0.15)
+    call = hung.allow()
+    eventually(lambda: view("patient").reason == Reason.TRIAL_FAILED, seconds=10)
+    call.ok()
+    assert len(asked) == 1
+    assert "too long" in view("patient").last_error
+
+
 def test_the_transition_of_a_process_that_was_killed_is_written_by_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
