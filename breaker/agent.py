@@ -35,6 +35,7 @@ FLUSH_AFTER = 0.1
 """Seconds from the first success, or at once if there are ``MANY``."""
 POLL_EVERY = 1.0
 RENEW_EVERY = LEASE / 1000 / 3
+SWEEP_EVERY = 30.0
 TIDY_EVERY = 60.0
 LAST_PATIENCE = 2.0
 
@@ -177,7 +178,9 @@ class Agent:
             due.renewal = now + RENEW_EVERY
             self._renew_trials()
         if now >= due.poll:
-            self._refresh(follower)
+            self._refresh(follower, sweep=now >= due.sweep)
+            if now >= due.sweep:
+                due.sweep = now + SWEEP_EVERY * uniform(0.9, 1.1)
             due.poll = monotonic() + link.pause(POLL_EVERY) * uniform(0.9, 1.1)
         if now >= due.tidying:
             due.tidying = now + TIDY_EVERY * uniform(0.9, 1.1)
@@ -203,10 +206,12 @@ class Agent:
         for replica in self._replicas():
             replica.renew_trials()
 
-    def _refresh(self, follower: Follower) -> None:
+    def _refresh(self, follower: Follower, *, sweep: bool) -> None:
         replicas = self._replicas()
         moved = any(replica.snapshot.epoch for replica in replicas)
         stale = set(follower.stale(self.names(), moved=moved))
+        if sweep:
+            stale.update(follower.astray({one.name: one.snapshot.epoch for one in replicas}))
         for replica in replicas:
             if replica.name in stale or replica.snapshot.lapsed() or replica.stranded():
                 replica.refresh()
@@ -224,6 +229,8 @@ class Due:
     flush: float = inf
     poll: float = 0.0
     renewal: float = 0.0
+    sweep: float = 0.0
+    """Done by the poll after it."""
     tidying: float = 0.0
 
     def next(self) -> float:

@@ -1,6 +1,6 @@
 """Learns what other processes changed; used by the agent's thread alone."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -34,6 +34,21 @@ class Follower:
             link.lost(error)
             self.hang_up()
             return ()
+
+    def astray(self, epochs: Mapping[str, int]) -> Collection[str]:
+        """Those that the store has in another epoch than we, by one trip for all.
+
+        A failover may lose some changes, and then see as many others as to look like before.
+        """
+        if not link.up or (shared := link.shared()) is None:
+            return ()
+        try:
+            found = shared.epochs(epochs)
+        except redis.RedisError as error:
+            link.lost(error)
+            return ()
+        pairs = zip(epochs.items(), found, strict=True)
+        return [name for (name, epoch), there in pairs if there not in (None, epoch)]
 
     def wait(self, seconds: float, bell: Bell) -> bool:
         """Until the time is over, the bell rings or a message comes; whether one did."""

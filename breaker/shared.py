@@ -62,6 +62,13 @@ class SharedStore:
         _, *replies = pipeline.execute(raise_on_error=False)
         return [_view_unless_misused(reply) for reply in replies]
 
+    def epochs(self, names: Iterable[str]) -> list[int | None]:
+        """All in one trip, 0 for those it does not know, None for those whose key is misused."""
+        pipeline = self.client.pipeline(transaction=False)
+        for name in names:
+            pipeline.hget(f"{self._circuit}{name}", "epoch")
+        return [_epoch_unless_misused(reply) for reply in pipeline.execute(raise_on_error=False)]
+
     def record(
         self,
         name: str,
@@ -185,6 +192,14 @@ def _view_unless_misused(reply: Any) -> View | None:
     if isinstance(reply, Exception):
         raise reply
     return _view(reply)
+
+
+def _epoch_unless_misused(reply: Any) -> int | None:
+    if is_misuse(reply):
+        return None
+    if isinstance(reply, Exception):
+        raise reply
+    return int(reply or 0)
 
 
 def _texts(raw: Any) -> list[str]:

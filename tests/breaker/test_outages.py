@@ -18,6 +18,7 @@ from django_redis import get_redis_connection
 from pytest_django.fixtures import Settings
 from redis.client import PubSub
 
+import breaker.agent
 from breaker import CircuitOpenError, get_breaker
 from breaker.agent import agent
 from breaker.breaker import Breaker
@@ -480,3 +481,16 @@ def test_callers_beyond_counting_get_no_more_trials_than_there_are_permits(
     for thread in callers:
         thread.join()
     assert len(tried) == 1
+
+
+def test_a_loss_that_looks_like_no_loss_is_found_by_and_by(
+    own_store: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failover lost a change, and the new primary made another before anybody looked."""
+    monkeypatch.setattr(breaker.agent, "SWEEP_EVERY", 2.0)
+    open_circuit("swept")
+    epoch = view("swept").epoch
+    time.sleep(1.5)  # a poll: the opening is known
+    assert get_redis_connection("breaker").delete("cb:{breaker}:circuit:swept") == 1
+    eventually(lambda: shared_state("swept") is State.OPEN, seconds=15)
+    assert view("swept").epoch == epoch
