@@ -1,6 +1,7 @@
 """This process's copy of one shared circuit, and all its talk with the store."""
 
 import secrets
+import sys
 import threading
 from collections import deque
 from time import monotonic
@@ -103,6 +104,8 @@ class Replica:
 
         Of a storm of failures one is written at a time, and takes along those that came meanwhile.
         """
+        if sys.is_finalizing():
+            return  # a thread that is no more may have held the lock
         if snapshot.epoch != self.snapshot.epoch or snapshot.seed.override is Override.DISABLED:
             return
         snapshot.counts.add(outcome, report)
