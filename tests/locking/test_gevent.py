@@ -14,7 +14,7 @@ def beat():
         gevent.sleep(0.01)
 
 def work(number):
-    with lock("n", wait=10):
+    with lock("n", wait=20):
         served.append(number)
         gevent.sleep(0.002)
 
@@ -23,8 +23,8 @@ with lock("n"):
     greenlets = []
     for number in range(20):
         greenlets.append(gevent.spawn(work, number))
-        gevent.sleep(0.02)
-gevent.joinall(greenlets, timeout=10)
+        gevent.sleep(0.1)  # so that all come in this order
+gevent.joinall(greenlets, timeout=20)
 tell(served)
 with lock("m", lease=0.3) as lease:
     gevent.sleep(1.0)
