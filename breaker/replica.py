@@ -61,10 +61,11 @@ class Replica:
     def policy(self) -> Policy:
         """Of setting, code and configuration, as they are now; each trip asks for it."""
         settings, options, overlay = basis = conf(), self.options, current.overlay
-        if self._merged[0] != basis:
-            policy = settings.policy_with(options)
-            self._merged = basis, overlay.policy(self.name, policy)
-        return self._merged[1]
+        merged_of, policy = self._merged
+        if merged_of != basis:
+            policy = overlay.policy(self.name, settings.policy_with(options))
+            self._merged = basis, policy
+        return policy
 
     def adjust(self) -> None:
         """Go by a policy that has changed, without a trip."""
@@ -138,8 +139,11 @@ class Replica:
                     report=report,
                 )
             )
+            # Within the lock: whoever finds its failure written knows then what came of it.
+            before = self.snapshot.epoch
+            self._believe(view)
         # Not within the lock: this may start a thread, which may collect a failure of this circuit.
-        self._adopt(view)
+        self._tell(view, before)
         return True
 
     def try_(self) -> tuple[Snapshot, str]:
@@ -221,15 +225,26 @@ class Replica:
         return link.ask(self.name, self.policy, self.snapshot.memory(), question)
 
     def _adopt(self, view: View | None) -> Snapshot:
-        """Believe the view, unless this process has learned of a later epoch meanwhile."""
+        before = self.snapshot.epoch
+        snapshot = self._believe(view)
+        self._tell(view, before)
+        return snapshot
+
+    def _tell(self, view: View | None, before: int) -> None:
+        """Note a transition that the view made, or one made by others since epoch ``before``."""
+        change = view and change_of(self.name, view)
+        if not (view and change):
+            return
+        if view.moved:
+            history.note(change)
+        elif view.epoch > before:
+            self._rumours.append((monotonic() + uniform(*WITNESS_AFTER), change))
+
+    def _believe(self, view: View | None) -> Snapshot:
+        """What the view says, unless this process has learned of a later epoch meanwhile."""
         policy = self.policy
         if view is None:
             return self._stand_in(policy)
-        change = change_of(self.name, view)
-        if change and view.moved:
-            history.note(change)
-        elif change and view.epoch > self.snapshot.epoch:
-            self._rumours.append((monotonic() + uniform(*WITNESS_AFTER), change))
         while True:
             seen = self.snapshot
             if seen.outlives(view):

@@ -1,5 +1,6 @@
 """What a process makes of operators, of outages, of trials without end and of dead colleagues."""
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ from breaker.circuit import Reason, Verb
 from breaker.classify import Outcome
 from breaker.control import act, circuits
 from breaker.errors import CircuitKeyMisused
+from breaker.history import history
 from breaker.link import link
 from breaker.models import BreakerState, BreakerTransition
 from breaker.options import Options
@@ -345,3 +347,24 @@ def test_a_half_open_circuit_that_is_lost_begins_a_new_round(
     new.ok()
     breaker.allow().ok()
     assert view("round").state == "closed"
+
+
+def test_a_failure_that_another_thread_writes_has_its_effect_when_its_call_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    breaker = get_breaker("together", failure_threshold=1)
+    breaker.call(int)
+    noting, noted = threading.Event(), threading.Event()
+
+    def note(change: object) -> None:
+        noting.set()
+        noted.wait(10)
+
+    monkeypatch.setattr(history, "note", note)
+    breaker.replica.note(breaker.replica.snapshot, Outcome.FAILURE)
+    writer = threading.Thread(target=breaker.replica.flush)
+    writer.start()
+    assert noting.wait(10)
+    assert refused(breaker)
+    noted.set()
+    writer.join()
