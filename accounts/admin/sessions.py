@@ -2,8 +2,8 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from . import control
-from .models import LoginSession
+from accounts import control
+from accounts.models import LoginSession
 
 
 @admin.register(LoginSession)

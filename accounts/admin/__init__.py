@@ -1,0 +1,3 @@
+from .sessions import LoginSessionAdmin
+
+__all__ = ["LoginSessionAdmin"]

@@ -1,0 +1,3 @@
+from .sessions import LoginSession, Refresh, UserEpoch, new_session_id
+
+__all__ = ["LoginSession", "Refresh", "UserEpoch", "new_session_id"]

@@ -1,0 +1,66 @@
+"""Who may call a view, and how its body and its pages are read."""
+
+from typing import Any, cast
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core import exceptions as django
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.decorators import method_decorator
+from rest_framework.exceptions import NotFound
+from rest_framework.pagination import CursorPagination
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from accounts import sessions
+from accounts.authentication import BearerAuthentication
+from accounts.claims import Claims
+from accounts.models import LoginSession
+from accounts.serializers import Strict
+
+# Under ATOMIC_REQUESTS an error reply rolls the request back, and a revocation with it.
+own_transactions = method_decorator(transaction.non_atomic_requests, name="dispatch")
+
+
+@own_transactions
+class Open(APIView):
+    """No header is looked at: the credential is in the body, or none is needed."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+
+@own_transactions
+class SignedIn(APIView):
+    authentication_classes = [BearerAuthentication]
+    permission_classes = [IsAuthenticated]
+
+    @property
+    def sid(self) -> str:
+        return cast(Claims, self.request.auth).sid
+
+    def own(self) -> QuerySet[LoginSession]:
+        return sessions.of(cast(AbstractBaseUser, self.request.user))
+
+
+class Pages(CursorPagination):
+    ordering = ("-created_at", "id")
+    page_size = 50
+    page_size_query_param = "limit"
+    max_page_size = 200
+
+    def paginate_queryset(
+        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+    ) -> list[Any] | None:
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (django.ValidationError, OverflowError):
+            # A made-up cursor may decode to something that is no time at all.
+            raise NotFound(self.invalid_cursor_message) from None
+
+
+def checked(form: type[Strict], request: Request) -> dict[str, Any]:
+    given = form(data=request.data)
+    given.is_valid(raise_exception=True)
+    return dict(given.validated_data)

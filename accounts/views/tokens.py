@@ -1,0 +1,43 @@
+"""Tokens: got by a password, exchanged, ended; and the keys that verify them."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import credentials, keys, rotation, sessions
+from accounts.addresses import network
+from accounts.serializers import Jwks, RefreshRequest, Revocation, SignIn, TokenPairReply
+
+from .access import Open, checked
+
+
+class TokenView(Open):
+    @extend_schema(request=SignIn, responses=TokenPairReply)
+    def post(self, request: Request) -> Response:
+        """Sign in with a password."""
+        address = network(request.META.get("REMOTE_ADDR", ""))
+        pair = credentials.sign_in(request._request, address=address, **checked(SignIn, request))
+        return Response(TokenPairReply(pair).data)
+
+
+class RefreshView(Open):
+    @extend_schema(request=RefreshRequest, responses=TokenPairReply)
+    def post(self, request: Request) -> Response:
+        """Exchange a refresh token for a fresh pair. It works once."""
+        pair = rotation.rotate(checked(RefreshRequest, request)["refresh"])
+        return Response(TokenPairReply(pair).data)
+
+
+class RevokeView(Open):
+    @extend_schema(request=Revocation, responses={200: {}})
+    def post(self, request: Request) -> Response:
+        """End the session of a token of either kind (RFC 7009); unknown tokens succeed as well."""
+        sessions.revoke(checked(Revocation, request)["token"])
+        return Response({})
+
+
+class JwksView(Open):
+    @extend_schema(responses=Jwks)
+    def get(self, request: Request) -> Response:
+        """The public keys that verify tokens (RFC 7517)."""
+        return Response(keys.jwks(keys.ring()), headers={"Cache-Control": "public, max-age=300"})
