@@ -217,6 +217,14 @@ class ClusterNode(PortValkey):
     def knows(self, count: int) -> bool:
         return b"cluster_known_nodes:%d" % count in self.ask("CLUSTER", "INFO")
 
+    def sends_to(self, slot: int) -> int | None:
+        """The port of the node that it takes for the slot's owner."""
+        with redis.Redis(unix_socket_path=str(self.socket)) as client:
+            for first, last, (_, port, *_), *_ in client.execute_command("CLUSTER", "SLOTS"):
+                if first <= slot <= last:
+                    return int(port)
+        return None
+
     @property
     def agrees(self) -> bool:
         return b"cluster_state:ok" in self.ask("CLUSTER", "INFO")
