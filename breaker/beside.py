@@ -29,9 +29,13 @@ class Part(Protocol):
 def decorated(part: Part, function: F) -> F:
     if isinstance(function, classmethod | staticmethod):
         return type(function)(decorated(part, function.__func__))
+    check_decorable(function)
+    return cast(F, wraps(function)(WRAPPERS[kind_of(function)](part, function)))
+
+
+def check_decorable(function: object) -> None:
     if isinstance(function, type) or not callable(function):
         raise TypeError(f"Functions and methods can be decorated, not {function!r}.")
-    return cast(F, wraps(function)(WRAPPERS[kind_of(function)](part, function)))
 
 
 def _function(part: Part, function: Callable[..., Any]) -> Callable[..., Any]:

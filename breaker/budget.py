@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import repeat
 
 from .bounds import number, whole
+from .errors import PolicyError
 
 NAMES = 1_000
 FINEST = 100
@@ -53,6 +54,12 @@ class RetryBudget:
 
     def _give(self, tokens: int) -> None:
         self._tokens.extend(repeat(None, tokens))
+
+
+def checked(name: str, value: object) -> RetryBudget:
+    if not isinstance(value, RetryBudget):
+        raise PolicyError(f"{name} must be a RetryBudget, not {value!r}.")
+    return value
 
 
 @lru_cache(maxsize=NAMES)

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from .bounds import whole
-from .conf import POLICY_KEYS, Settings, parsed
+from .conf import POLICY_KEYS, Settings, parsed, spelt
 from .errors import PolicyError
 from .options import check_values
 
@@ -17,7 +17,10 @@ TEXTS = {"cache": 255, "namespace": 255, "host": 255}
 
 @register
 def check_settings(**_: object) -> list[CheckMessage]:
-    given = {key.lower(): value for key, value in getattr(settings, "BREAKER", {}).items()}
+    try:
+        given = spelt(getattr(settings, "BREAKER", {}))
+    except TypeError as error:
+        return [Error(str(error), id="breaker.E002")]
     wrong = [*_misspelt(given), *_wrong(given), *_impossible(given)]
     return wrong or [*_contradictory(given), *_unshared(given)]
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from inspect import iscoroutinefunction
 from typing import Any
 
 from . import headers
 from .bounds import LONGEST, exceptions
-from .errors import CallRefused, PolicyError
+from .errors import CallRefused
+from .kinds import plain
 
 logger = logging.getLogger(__name__)
 
@@ -111,13 +111,15 @@ class Rules:
     def __post_init__(self) -> None:
         exceptions("ignore", self.ignore)
         exceptions("record", self.record)
-        _check_rule("record_result", self.record_result or bool)
-        _check_rule("classify", self.classify or bool)
-        _check_rule("retry_after", self.retry_after)
+        if self.record_result is not None:
+            plain("record_result", self.record_result, of="a result")
+        if self.classify is not None:
+            plain("classify", self.classify, of="a result or an exception")
+        plain("retry_after", self.retry_after, of="an exception or a result")
 
     @property
     def judges_results(self) -> bool:
-        return bool(self.record_result or self.classify)
+        return self.record_result is not None or self.classify is not None
 
     def outcome(self, end: object) -> Outcome:
         """The verdict on ``end``, the result or the exception of a call."""
@@ -126,11 +128,11 @@ class Rules:
                 return Outcome.NEUTRAL
             if isinstance(end, self.record):
                 return Outcome.FAILURE
-            if isinstance(end, ExceptionGroup) and not self.classify:
+            if isinstance(end, ExceptionGroup) and self.classify is None:
                 return worst(map(self.outcome, end.exceptions))
         elif not self.judges_results:
             return Outcome.OK
-        elif self.record_result and self._is_recorded(self.record_result, end):
+        elif self.record_result is not None and self._is_recorded(self.record_result, end):
             return Outcome.FAILURE
         return self._judge(end)
 
@@ -144,7 +146,8 @@ class Rules:
 
     def _judge(self, end: object) -> Outcome:
         try:
-            return Outcome((self.classify or default_outcome)(end))
+            classify = default_outcome if self.classify is None else self.classify
+            return Outcome(classify(end))
         except Exception:
             # Nor replace the exception that the caller waits for.
             logger.exception("A rule of classification failed")
@@ -158,8 +161,3 @@ class Rules:
         except Exception:
             logger.exception("A rule for Retry-After failed")
             return 0.0
-
-
-def _check_rule(name: str, rule: object) -> None:
-    if not callable(rule) or iscoroutinefunction(rule):
-        raise PolicyError(f"{name} must be a plain function of one argument, not {rule!r}.")

@@ -46,11 +46,23 @@ def conf() -> Settings:
     global _latest
     given = getattr(settings, "BREAKER", {})
     if (latest := _latest) is None or latest[0] != given:
-        _latest = latest = dict(given), parsed(given)
+        made = parsed(given)
+        _latest = latest = dict(given), made
     return latest[1]
 
 
-def parsed(setting: Mapping[str, Any]) -> Settings:
-    given = {key.lower(): value for key, value in setting.items()}
+def parsed(setting: object) -> Settings:
+    given = spelt(setting)
     policy = {key: given.pop(key) for key in POLICY_KEYS & given.keys()}
     return Settings(**given, policy=Policy(**policy))
+
+
+def spelt(setting: object) -> dict[str, Any]:
+    """The setting by the names of fields; raises TypeError for what is no dict."""
+    if not isinstance(setting, dict):
+        raise TypeError("BREAKER must be a dict.")
+    return {_spelt(key): value for key, value in setting.items()}
+
+
+def _spelt(key: object) -> str:
+    return key.lower() if isinstance(key, str) else repr(key)

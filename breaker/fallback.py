@@ -8,17 +8,28 @@ from typing import Any, ParamSpec
 
 from .beside import WRAPPERS, AsyncItems, Items, Part
 from .errors import CircuitOpenError, PolicyError
-from .kinds import Kind
+from .kinds import Kind, kind_of
 from .proxies import AsyncProxy, Proxy
 from .streams import aeach, each
 
 P = ParamSpec("P")
 Fallback = Callable[..., Any]
+PLAIN = (Kind.FUNCTION, Kind.GENERATOR)
 
 
 def checked(fallback: object) -> Fallback | None:
     if fallback is not None and not callable(fallback):
         raise PolicyError(f"fallback must be a function of the call's arguments, not {fallback!r}.")
+    return fallback
+
+
+def fitting(fallback: Fallback, function: Callable[..., Any]) -> Fallback:
+    """Raises PolicyError for one whose answer nobody would await."""
+    if kind_of(function) in PLAIN and kind_of(fallback) not in PLAIN:
+        raise PolicyError(
+            f"The fallback of plain code must be plain itself, not {fallback!r}; "
+            "a function that hands on a coroutine is."
+        )
     return fallback
 
 

@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, Unpack, overload
 
-from .beside import AsyncItems, Items, Part, decorated
+from .beside import AsyncItems, Items, Part, check_decorable, decorated
 from .breaker import Breaker
 from .call import Call
-from .fallback import Fallback, WithFallback, checked
-from .kinds import name_of
+from .fallback import Fallback, WithFallback, checked, fitting
+from .kinds import name_of, plain
 from .names import OVERFLOW, canonical
 from .options import Options, split
 from .registry import get_breaker, keyed_breaker
@@ -20,7 +20,14 @@ T = TypeVar("T")
 
 
 @overload
-def circuit_breaker(name: F, /) -> F: ...
+def circuit_breaker(
+    name: F,
+    /,
+    *,
+    key: Key | None = None,
+    fallback: Fallback | None = None,
+    **options: Unpack[Options],
+) -> F: ...
 @overload
 def circuit_breaker(
     name: str = "",
@@ -47,7 +54,7 @@ def circuit_breaker(
     Raises PolicyError and CircuitNameError.
     """
     if not isinstance(name, str):
-        return Guard("", None, None, {})(name)
+        return Guard("", key, fallback, options)(name)
     return Guard(name, key, fallback, options)
 
 
@@ -59,7 +66,7 @@ class Guard:
     ) -> None:
         split(options)  # a bad option is refused where it is written
         self.name = name
-        self.key = key
+        self.key = None if key is None else plain("key", key, of="the call's arguments")
         self.fallback = checked(fallback)
         self.options = options
         self._call: Call | None = None
@@ -67,16 +74,21 @@ class Guard:
     def __call__(self, function: F) -> F:
         if isinstance(function, classmethod | staticmethod):
             return type(function)(self(function.__func__))
-        part = self._part(self.name or name_of(function))
-        return decorated(WithFallback(part, self.fallback) if self.fallback else part, function)
+        check_decorable(function)
+        if self.fallback is None:
+            return decorated(self._part(function), function)
+        fallback = fitting(self.fallback, function)
+        return decorated(WithFallback(self._part(function), fallback), function)
 
-    def _part(self, name: str) -> Part:
+    def _part(self, function: Callable[..., Any]) -> Part:
+        name = self.name or name_of(function)
         if self.key is None:
             return get_breaker(name, **self.options)
         return Keyed(name, self.key, self.options)
 
     def _breaker(self) -> Breaker:
-        if not self.name or self.key or self.fallback or self._call:
+        decorates = (self.key, self.fallback) != (None, None)
+        if not self.name or decorates or self._call:
             raise TypeError(
                 "As a context manager a circuit_breaker has a name, no key, no fallback, "
                 "and one use at a time."

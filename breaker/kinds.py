@@ -8,6 +8,8 @@ from typing import Any
 
 from asgiref.sync import iscoroutinefunction
 
+from .errors import PolicyError
+
 
 class Kind(Enum):
     FUNCTION = auto()
@@ -26,6 +28,13 @@ def kind_of(function: Callable[..., Any]) -> Kind:
     if inspect.isgeneratorfunction(function):
         return Kind.GENERATOR
     return Kind.COROUTINE if iscoroutinefunction(function) else Kind.FUNCTION
+
+
+def plain(name: str, value: object, *, of: str) -> Callable[..., Any]:
+    """An option that is a function whose answer nobody has to wait for."""
+    if not callable(value) or kind_of(value) is not Kind.FUNCTION:
+        raise PolicyError(f"{name} must be a plain function of {of}, not {value!r}.")
+    return value
 
 
 def name_of(function: Callable[..., Any]) -> str:

@@ -15,6 +15,8 @@ DIGITS = 32
 
 def canonical(name: str) -> str:
     """``name`` itself, or a digest for one that could garble a log line or a column."""
+    if not isinstance(name, str):
+        raise CircuitNameError(f"A circuit's name is a text, not {name!r}.")
     if not 1 <= len(name) <= LONGEST_NAME:
         raise CircuitNameError(
             f"A circuit's name has 1 to {LONGEST_NAME} characters, not {len(name)}."

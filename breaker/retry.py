@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, ParamSpec, TypedDict, TypeVar, Unpack, overl
 from .backoff import Backoff
 from .beside import AsyncItems, Items, decorated
 from .bounds import exceptions
-from .budget import RetryBudget, shared_budget
+from .budget import RetryBudget, checked, shared_budget
 from .chance import uniform
 from .classify import Classify, Outcome, RecordResult, RetryAfter, Rules
 from .deadline import ends_at
@@ -59,7 +59,7 @@ FIRST = Attempt(1, 0.0, 0)
 
 
 @overload
-def retry(name: F, /) -> F: ...
+def retry(name: F, /, **options: Unpack[RetryOptions]) -> F: ...
 @overload
 def retry(name: str = "", /, **options: Unpack[RetryOptions]) -> "Retry": ...
 def retry(name: Any = "", /, **options: Unpack[RetryOptions]) -> Any:
@@ -77,7 +77,7 @@ def retry(name: Any = "", /, **options: Unpack[RetryOptions]) -> Any:
     Raises PolicyError and CircuitNameError.
     """
     if not isinstance(name, str):
-        return retry()(name)
+        return retry(**options)(name)
     given: dict[str, Any] = dict(options)
     backoff = {key: given.pop(key) for key in Backoff.__slots__ if key in given}
     own = {key: given.pop(key) for key in ("on", "budget") if key in given}
@@ -102,8 +102,8 @@ class Retry:
         self.rules = rules
         self._judges = rules.judges_results
         self.on = exceptions("on", on)
-        self.budget = budget or (shared_budget(self.name) if name else RetryBudget())
-        self._own_budget = budget
+        self._own_budget = None if budget is None else checked("budget", budget)
+        self.budget = self._own_budget or (shared_budget(self.name) if name else RetryBudget())
 
     def __call__(self, function: F) -> F:
         return decorated(self._named_after(function), function)

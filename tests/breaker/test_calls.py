@@ -684,10 +684,14 @@ class TestRecordResult:
             breaker.call(fail)
         assert view("results").tally == Tally()
 
-    @pytest.mark.parametrize("rule", ["record_result", "classify", "retry_after"])
-    @pytest.mark.parametrize("value", [5, "yes", coroutine], ids=lambda one: type(one).__name__)
+    @pytest.mark.parametrize("rule", ["record_result", "classify", "retry_after", "key"])
+    @pytest.mark.parametrize(
+        "value",
+        [5, "yes", True, coroutine, stream, astream, CalledLater(), partial(coroutine, True)],
+        ids=["number", "text", "true", "async", "items", "async items", "object", "partial"],
+    )
     def test_it_is_a_plain_function(self, rule: str, value: Any) -> None:
-        with pytest.raises(PolicyError, match=rule):
+        with pytest.raises(PolicyError, match=f"{rule} must be a plain function"):
             circuit_breaker("results", **{rule: value})
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
-from breaker import PolicyError, get_breaker
+from breaker import PolicyError, circuit_breaker, get_breaker
 from breaker.checks import check_settings
 from breaker.conf import conf
 
@@ -69,6 +69,27 @@ def test_every_wrong_key_is_told_at_once(settings: Settings) -> None:
         ("breaker.E003", "OPEN_TIMEOUT"),
         ("breaker.E003", "WINDOW"),
     ]
+
+
+@pytest.mark.parametrize("setting", [None, "breaker", ["CACHE"], 5, ()], ids=repr)
+def test_a_setting_that_is_no_dict_is_told(settings: Settings, setting: Any) -> None:
+    settings.BREAKER = setting
+    (message,) = check_settings()
+    assert (message.id, message.msg) == ("breaker.E002", "BREAKER must be a dict.")
+    circuit_breaker("imported", window=30)(len)
+    with pytest.raises(TypeError, match="BREAKER must be a dict"):
+        conf()
+
+
+@pytest.mark.parametrize("key", [5, None, b"CACHE", ("CACHE",)], ids=repr)
+def test_keys_that_are_no_text_are_told(settings: Settings, key: Any) -> None:
+    settings.BREAKER = {"OPEN_TIMEOUTS": 1, key: "default", "WINDOW": 30}
+    messages = check_settings()
+    assert [message.id for message in messages] == ["breaker.E001", "breaker.E001"]
+    assert any(repr(key).upper() in message.msg for message in messages)
+    circuit_breaker("imported", window=30)(len)
+    with pytest.raises(TypeError):
+        conf()
 
 
 def test_every_setting_may_be_left_out(settings: Settings) -> None:

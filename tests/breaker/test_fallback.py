@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -231,8 +232,33 @@ class TestStreams:
 
 @pytest.mark.parametrize("fallback", [5, "cached", []], ids=repr)
 def test_it_must_be_a_function(fallback: Any) -> None:
-    with pytest.raises(PolicyError, match="fallback"):
+    with pytest.raises(PolicyError, match="fallback must be"):
         circuit_breaker("bad", fallback=fallback)
+
+
+@pytest.mark.parametrize("kind", [call, stream])
+@pytest.mark.parametrize(
+    "fallback",
+    [anegated, anegated_items, partial(anegated, 1)],
+    ids=["async", "async items", "partial"],
+)
+def test_nobody_would_await_that_of_a_plain_function(
+    kind: Callable[..., Guarded], fallback: Any
+) -> None:
+    with pytest.raises(PolicyError, match="fallback of plain code must be"):
+        kind("colours", fallback)
+
+
+def test_one_that_answers_with_a_coroutine_is_plain() -> None:
+    async def hidden() -> list[int]:
+        return [0]
+
+    @circuit_breaker("handed_on", fallback=lambda left: anegated(left))
+    def function(left: int) -> Any:
+        return hidden()
+
+    open_circuit("handed_on")
+    assert asyncio.run(function(1)) == [-1, -2]
 
 
 def test_a_body_has_none() -> None:

@@ -9,6 +9,7 @@ from breaker import CircuitOpenError, Outcome, circuit_breaker, get_breaker
 from breaker.control import circuits
 from breaker.link import link
 from breaker.policy import Policy
+from breaker.registry import known
 from breaker.store import View
 from breaker.window import Tally
 
@@ -71,6 +72,21 @@ def test_a_bare_decorator_names_the_circuit_after_the_function() -> None:
     assert (call.__name__, call.__doc__) == ("call", "Adds.")
     name = f"{__name__}.test_a_bare_decorator_names_the_circuit_after_the_function.<locals>.call"
     assert view(name).tally.ok == 1
+
+
+def test_a_function_may_be_given_together_with_options() -> None:
+    guarded = circuit_breaker(fail, failure_threshold=1, fallback=lambda: "instead")
+    with pytest.raises(Down):
+        guarded()
+    assert guarded() == "instead"
+
+
+@pytest.mark.parametrize("thing", [5, None, dict], ids=repr)
+def test_what_cannot_be_guarded_leaves_no_circuit_behind(thing: Any) -> None:
+    with pytest.raises(TypeError, match="Functions and methods can be decorated"):
+        circuit_breaker(thing)
+    assert not known(f"{type(thing).__module__}.{type(thing).__qualname__}")
+    assert not known("builtins.dict")
 
 
 def test_methods_are_guarded_with_their_self() -> None:

@@ -8,9 +8,19 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
-from breaker import CircuitNameError, Policy, PolicyError, circuit_breaker, get_breaker
+from breaker import (
+    CircuitNameError,
+    Outcome,
+    Policy,
+    PolicyError,
+    bulkhead,
+    circuit_breaker,
+    get_breaker,
+)
+from breaker.classify import Rules
 from breaker.names import canonical
 from breaker.registry import known
+from tests.breaker.test_guard import open_circuit
 
 
 @pytest.mark.parametrize(
@@ -73,12 +83,40 @@ def test_impossible_options_are_refused_where_they_are_written(options: dict[str
         {"ignore": (KeyboardInterrupt,)},
         {"classify": "rules"},
         {"retry_after": None},
+        *(
+            {rule: nothing}
+            for rule in (
+                "ignore", "record", "record_result", "classify", "retry_after", "fallback", "key"
+            )
+            for nothing in (0, "", [], False)
+        ),
     ],
     ids=repr,
-)
+)  # fmt: skip
 def test_impossible_rules_are_refused_where_they_are_written(options: dict[str, Any]) -> None:
-    with pytest.raises(PolicyError, match=next(iter(options))):
+    with pytest.raises(PolicyError, match=f"{next(iter(options))} must be"):
         circuit_breaker("x", **options)
+
+
+class Nothing:
+    """A function that is false, as one with a length of 0 may be."""
+
+    def __len__(self) -> int:
+        return 0
+
+    def __call__(self, *args: object, **kwargs: object) -> str:
+        return "called"
+
+
+def test_a_function_that_is_false_is_one_all_the_same() -> None:
+    rules = Rules(record_result=Nothing())
+    assert rules.judges_results
+    assert rules.outcome("a result") is Outcome.FAILURE
+    assert Rules(classify=Nothing()).judges_results
+    guarded = circuit_breaker("nothing", fallback=Nothing(), key=Nothing())(lambda: [])
+    assert guarded() == []
+    open_circuit("nothing:called")
+    assert guarded() == "called"
 
 
 def test_a_misspelt_option_is_named() -> None:
@@ -152,10 +190,12 @@ assert get_breaker("early").replica.policy.max_open_timeout == 30
     subprocess.run([sys.executable, "-c", program], check=True, env=env, timeout=60)
 
 
-@pytest.mark.parametrize("name", ["", "x" * 201])
-def test_names_that_are_empty_or_endless_are_refused(name: str) -> None:
-    with pytest.raises(CircuitNameError):
+@pytest.mark.parametrize("name", ["", "x" * 201, 5, None, True, b"bytes", ("x",)], ids=repr)
+def test_names_that_are_empty_or_endless_or_no_text_are_refused(name: Any) -> None:
+    with pytest.raises(CircuitNameError, match="name"):
         get_breaker(name)
+    with pytest.raises(CircuitNameError, match="name"):
+        bulkhead(name, limit=1)
 
 
 @pytest.mark.parametrize("name", ["veo:us-central1:veo-3", "été 北京 {}:*", "x" * 200])

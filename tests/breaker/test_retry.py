@@ -276,11 +276,26 @@ class TestDecorator:
 
     @pytest.mark.parametrize(
         "options",
-        [{"attempts": 0}, {"delay": -1}, {"on": Down}, {"on": (BaseException,)}, {"ignore": 1}],
+        [
+            {"attempts": 0},
+            {"attempts": "3"},
+            {"delay": -1},
+            {"max_delay": None},
+            {"on": Down},
+            {"on": (BaseException,)},
+            {"on": []},
+            {"ignore": 1},
+            {"ignore": False},
+            {"classify": 0},
+            {"record_result": ""},
+            {"budget": 5},
+            {"budget": 0},
+            {"budget": RetryBudget},
+        ],
         ids=str,
     )
     def test_options_that_make_no_sense_are_refused(self, options: dict[str, Any]) -> None:
-        with pytest.raises(PolicyError):
+        with pytest.raises(PolicyError, match=f"{next(iter(options))} must be"):
             retry(**options)
 
     def test_unknown_options_are_refused(self) -> None:

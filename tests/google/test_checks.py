@@ -21,6 +21,8 @@ from breaker.contrib.google.conf import Service, conf
         ({"VERTEX_MODELS": ["a/b"]}, "google.E002"),
         ({"IMAGEN_SECONDS": 0}, "google.E002"),
         ({"VEO_POLL_SECONDS": "60"}, "google.E002"),
+        ({"VEO_POLL_SECONDS": float("inf")}, "google.E002"),
+        ({"VEO_POLL_SECONDS": float("nan")}, "google.E002"),
     ],
 )
 def test_a_wrong_setting_is_named(settings: Settings, given: Any, problem: str) -> None:
@@ -28,6 +30,13 @@ def test_a_wrong_setting_is_named(settings: Settings, given: Any, problem: str) 
     (found,) = [check for check in run_checks() if (check.id or "").startswith("google.")]
     assert found.id == problem
     assert next(iter(given)) in found.msg
+
+
+@pytest.mark.parametrize("given", [None, "PROJECT", ["PROJECT"], 5], ids=repr)
+def test_a_setting_that_is_no_dict_is_told(settings: Settings, given: Any) -> None:
+    settings.GOOGLE_AI = given
+    (found,) = [check for check in run_checks() if (check.id or "").startswith("google.")]
+    assert (found.id, found.msg) == ("google.E002", "GOOGLE_AI must be a dict.")
 
 
 def test_right_settings_pass(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import fields
+from math import inf
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +15,10 @@ MODEL = re.compile(r"[a-z0-9.-]{1,64}")
 
 @register
 def google_settings(**_: object) -> list[CheckMessage]:
-    return list(_problems(getattr(settings, "GOOGLE_AI", {})))
+    given = getattr(settings, "GOOGLE_AI", {})
+    if not isinstance(given, dict):
+        return [Error("GOOGLE_AI must be a dict.", id="google.E002")]
+    return list(_problems(given))
 
 
 def _problems(given: dict[str, Any]) -> Iterator[CheckMessage]:
@@ -60,4 +64,4 @@ def _are_models(value: Any) -> bool:
 
 
 def _are_seconds(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < inf
