@@ -5,8 +5,9 @@ from django.db import InterfaceError, OperationalError
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
 
-from . import errors, sessions
+from . import errors
 from .claims import Claims
+from .owners import owner
 from .tokens import AccessToken, read
 
 
@@ -19,7 +20,7 @@ class BearerAuthentication(BaseAuthentication):
             return None
         claims = read(AccessToken, token)
         try:
-            user = sessions.owner(claims)
+            user = owner(claims)
         except (OperationalError, InterfaceError) as error:
             raise errors.DatabaseUnavailable(retry_after=1) from error
         if user is None:

@@ -43,6 +43,8 @@ def _wrong_values(given: Settings) -> Iterator[CheckMessage]:
         "ACCESS_LIFETIME": (_in_range(given.access_lifetime, 1, 86_400), "1 to 86400 seconds"),
         "REFRESH_LIFETIME": (_in_range(given.refresh_lifetime, 1, 10**9), "seconds above 0"),
         "REFRESH_OVERLAP": (_in_range(given.refresh_overlap, 0, 60), "0 to 60 seconds"),
+        "REFRESH_GRACE": (_in_range(given.refresh_grace, 0, 60), "0 to 60 seconds"),
+        "MAX_SESSIONS": (_is_number(given.max_sessions), "a whole number above 0"),
     }
     for name, (right, rule) in rules.items():
         if not right:
@@ -72,6 +74,10 @@ def _are_keys(value: object) -> bool:
 
 def _is_name(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable()
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is int and value > 0
 
 
 def _in_range(value: object, least: float, most: float) -> bool:

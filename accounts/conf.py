@@ -22,6 +22,10 @@ class Settings:
     """The life of a login session: rotation never moves its end."""
     refresh_overlap: float = 1.0
     """How long after its rotation a refresh token still counts as a parallel call, not a replay."""
+    refresh_grace: float = 0
+    """How long after its rotation it still brings the pair that it brought, until that is used."""
+    max_sessions: int = 100
+    """Of one user at a time; one more login ends the session that was idle longest."""
 
 
 def conf() -> Settings:

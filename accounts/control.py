@@ -17,8 +17,9 @@ def end_sessions(chosen: QuerySet[LoginSession], *, reason: str) -> int:
 def revoke(user: AbstractBaseUser, *, reason: str) -> int:
     """Everything the user holds dies, a login now under way included. How many sessions ended."""
     with transaction.atomic():
-        epochs.advance(user)
-        return sessions.end(sessions.of(user), reason=reason)
+        # Waits for a first login too, which has no epoch yet.
+        epochs.hold(user)
+        return sessions.void([user.pk], reason=reason)
 
 
 def purge(*, now: datetime) -> int:

@@ -5,7 +5,9 @@ opened for as a digest, so a change made behind the signals' back (``QuerySet.up
 is noticed by the next request as well.
 """
 
+from collections.abc import Collection
 from functools import lru_cache
+from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
@@ -44,8 +46,13 @@ def follow(user: AbstractBaseUser) -> bool:
     return bool(outdated.update(value=F("value") + 1, standing=now))
 
 
-def advance(user: AbstractBaseUser) -> None:
-    UserEpoch.objects.filter(pk=user.pk).update(value=F("value") + 1)
+def advance(users: Collection[Any]) -> None:
+    """Of the users with these keys. Who never signed in has no epoch, and nothing to lose."""
+    # In one order, so that two of these cannot wait for each other.
+    held = UserEpoch.objects.filter(pk__in=users).order_by("pk").select_for_update()
+    UserEpoch.objects.filter(pk__in=list(held.values_list("pk", flat=True))).update(
+        value=F("value") + 1
+    )
 
 
 @lru_cache(maxsize=8)

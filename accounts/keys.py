@@ -52,10 +52,20 @@ def jwks(keys: KeyRing) -> dict[str, list[dict[str, str]]]:
 
 
 def digest(purpose: str, *parts: str) -> str:
-    """Keyed digest in hex. Purpose and lengths go in, so no two inputs share an encoding."""
+    """Keyed digest in hex."""
+    return _mac(purpose, *parts).hex()
+
+
+def derived_id(purpose: str, *parts: str) -> str:
+    """Keyed digest in base64url: an identifier that only we can make, and always the same one."""
+    return _b64(_mac(purpose, *parts))
+
+
+def _mac(purpose: str, *parts: str) -> bytes:
+    """Purpose and lengths go in, so no two inputs share an encoding."""
     text = "".join(f"{len(part)}:{part}" for part in (purpose, *parts))
     pepper = conf().pepper or _derived("accounts pepper")
-    return hmac.digest(pepper, text.encode("utf-8", "surrogatepass"), "sha256").hex()
+    return hmac.digest(pepper, text.encode("utf-8", "surrogatepass"), "sha256")
 
 
 def _derived(label: str) -> bytes:

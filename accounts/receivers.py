@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models.signals import post_save, pre_delete, pre_save
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from . import blacklist, epochs, sessions
+from . import blacklist, epochs, roles, sessions
 from .models import LoginSession
 from .sessions import Reason
 
@@ -16,6 +16,7 @@ from .sessions import Reason
 def connect() -> None:
     post_save.connect(user_saved, sender=get_user_model())
     pre_delete.connect(user_deleted, sender=get_user_model())
+    roles.connect()
     if blacklist.installed():
         pre_save.connect(token_recorded, sender=OutstandingToken)
         post_save.connect(token_blacklisted, sender=BlacklistedToken)

@@ -6,9 +6,9 @@ would take the revocation back with it.
 
 import logging
 from datetime import datetime, timedelta
+from typing import Literal, cast
 
 from django.db import transaction
-from django.db.models import Exists
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -16,9 +16,13 @@ from . import blacklist, errors, sessions, signals
 from .claims import Claims
 from .conf import conf
 from .models import LoginSession, Refresh
+from .owners import owner
 from .replay import Verdict, judge
 from .sessions import Reason, TokenPair
 from .tokens import RefreshToken, read
+
+# None for a session that has ended.
+Outcome = TokenPair | Literal[Verdict.OVERLAP, Verdict.REUSED] | None
 
 logger = logging.getLogger(__name__)
 
@@ -49,37 +53,36 @@ def rotate(raw: str) -> TokenPair:
             raise errors.TokenRevoked
 
 
-def _attempt(claims: Claims, digest: str, presented_at: datetime) -> TokenPair | Verdict | None:
-    """None for a session that has ended."""
+def _attempt(claims: Claims, digest: str, presented_at: datetime) -> Outcome:
     session = LoginSession.objects.select_for_update().filter(pk=claims.sid).first()
-    if session is None or sessions.owner(claims) is None:
+    if session is None or owner(claims) is None:
         return None
     if Refresh.objects.filter(pk=digest, used_at=None).update(used_at=Now()):
-        return _succeed(session, digest, generation=claims.gen + 1)
-    verdict = _second_use(claims, digest, presented_at)
-    if verdict is Verdict.REUSED:
-        sessions.end(LoginSession.objects.filter(pk=session.pk), reason=Reason.REUSED)
-    return verdict
+        return _succeed(session, claims, digest)
+    return _second_use(session, claims, presented_at)
 
 
-def _succeed(session: LoginSession, digest: str, *, generation: int) -> TokenPair:
+def _succeed(session: LoginSession, claims: Claims, digest: str) -> TokenPair:
     now = timezone.now()
     blacklist.add([digest])
     session.last_used_at = now
     session.save(update_fields=["last_used_at"])
-    return sessions.issue(session, generation=generation, now=now)
+    return sessions.issue(session, generation=claims.gen + 1, now=now, seed=claims.jti)
 
 
-def _second_use(claims: Claims, digest: str, presented_at: datetime) -> Verdict:
-    successor = Refresh.objects.filter(
-        session=claims.sid, generation=claims.gen + 1, used_at__isnull=False
-    )
-    used_at, successor_used = Refresh.objects.values_list("used_at", Exists(successor)).get(
-        pk=digest
-    )
-    return judge(
+def _second_use(session: LoginSession, claims: Claims, presented_at: datetime) -> Outcome:
+    generations = claims.gen, claims.gen + 1
+    used, successor = session.refreshes.filter(generation__in=generations).order_by("generation")
+    verdict = judge(
         presented_at=presented_at,
-        used_at=used_at,
-        successor_used=successor_used,
+        used_at=cast(datetime, used.used_at),
+        successor_used=successor.used_at is not None,
         overlap=timedelta(seconds=conf().refresh_overlap),
+        grace=timedelta(seconds=conf().refresh_grace),
     )
+    match verdict:
+        case Verdict.REPEATED:
+            return sessions.pair_of(successor, seed=claims.jti)
+        case Verdict.REUSED:
+            sessions.end(LoginSession.objects.filter(pk=session.pk), reason=Reason.REUSED)
+    return verdict

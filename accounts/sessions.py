@@ -1,25 +1,24 @@
 """The life of a login session: it starts with a password, lives by its rows, and ends for good."""
 
+import secrets
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache, partial
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
-from django.db.models.query import RawQuerySet
 from django.utils import timezone
 
 from . import blacklist, epochs, errors, keys, signals
-from .claims import Claims
 from .conf import conf
-from .models import LoginSession, Refresh, UserEpoch
-from .tokens import AccessToken, RefreshToken, read
+from .models import LoginSession, Refresh
+from .tokens import AccessToken, RefreshToken, SessionToken, read
 
 
 class Reason(StrEnum):
@@ -30,6 +29,7 @@ class Reason(StrEnum):
     BLACKLISTED = "refresh token blacklisted"
     USER_CHANGED = "password, activity or role changed"
     USER_DELETED = "user deleted"
+    TOO_MANY = "too many sessions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,63 +61,51 @@ def start(user: AbstractBaseUser, *, device: str = "", address: str = "") -> Tok
             last_used_at=now,
             expires_at=now + timedelta(seconds=conf().refresh_lifetime),
         )
-        return issue(session, generation=0, now=now)
+        _make_room(user)
+        return issue(session, generation=0, now=now, seed=secrets.token_urlsafe(32))
 
 
-def issue(session: LoginSession, *, generation: int, now: datetime) -> TokenPair:
-    access = AccessToken.issue(session, generation=generation, now=now)
-    refresh = RefreshToken.issue(session, generation=generation, now=now)
-    row = Refresh.objects.create(
-        digest=fingerprint(refresh.claims.jti),
+def _make_room(user: AbstractBaseUser) -> None:
+    """The user's epoch is held, so no two logins count at once."""
+    newest_first = of(user).order_by("-last_used_at", "-created_at", "pk")
+    surplus = list(newest_first.values_list("pk", flat=True)[conf().max_sessions :])
+    if surplus:
+        end(LoginSession.objects.filter(pk__in=surplus), reason=Reason.TOO_MANY)
+
+
+def issue(session: LoginSession, *, generation: int, now: datetime, seed: str) -> TokenPair:
+    row = Refresh(
+        digest=fingerprint(_jti(RefreshToken, seed)),
         session=session,
         generation=generation,
         issued_at=now,
     )
-    blacklist.record(row, str(refresh))
+    row.save(force_insert=True)
+    pair = pair_of(row, seed=seed)
+    blacklist.record(row, pair.refresh)
+    return pair
+
+
+def pair_of(row: Refresh, *, seed: str) -> TokenPair:
+    """The same pair whenever it is made, since neither digests nor Ed25519 draw lots.
+
+    ``seed`` is the jti of the token that was exchanged for it, which no row holds.
+    """
+    access, refresh = (
+        kind.issue(row.session, generation=row.generation, now=row.issued_at, jti=_jti(kind, seed))
+        for kind in (AccessToken, RefreshToken)
+    )
     return TokenPair(
         access=str(access),
         refresh=str(refresh),
         access_expires_at=access.expires_at,
         refresh_expires_at=refresh.expires_at,
-        session=session.pk,
+        session=row.session.pk,
     )
 
 
-def owner(claims: Claims) -> AbstractBaseUser | None:
-    """Whom a token speaks for, in one query, unless anything has ended its session.
-
-    A session starts for an active user only, and ``standing`` tells of any change since; its end
-    in time is in each of its tokens.
-    """
-    model = get_user_model()
-    found: RawQuerySet[Any] = model._base_manager.raw(
-        _statement(model, connection.vendor), [claims.sid, claims.ep, claims.ep]
-    )
-    user = next(iter(found), None)
-    if user is None or str(user.pk) != claims.sub or user.epoch_standing != epochs.standing(user):
-        return None
-    return cast(AbstractBaseUser, user)
-
-
-@lru_cache(maxsize=8)
-def _statement(model: type[AbstractBaseUser], _vendor: str) -> str:
-    """SQL, because it runs on every request and the ORM takes four times as long to build it."""
-    session, epoch, user, key = (
-        connection.ops.quote_name(name)
-        for name in (
-            LoginSession._meta.db_table,
-            UserEpoch._meta.db_table,
-            model._meta.db_table,
-            model._meta.pk.column,
-        )
-    )
-    return f"""
-        SELECT u.*, e.standing AS epoch_standing
-        FROM {session} s
-        JOIN {epoch} e ON e.user_id = s.user_id
-        JOIN {user} u ON u.{key} = s.user_id
-        WHERE s.id = %s AND s.epoch = %s AND e.value = %s AND s.revoked_at IS NULL
-    """  # noqa: S608 - only names of tables go in
+def _jti(kind: type[SessionToken], seed: str) -> str:
+    return keys.derived_id(f"{kind.token_type} successor", seed)
 
 
 def of(user: AbstractBaseUser) -> QuerySet[LoginSession]:
@@ -138,6 +126,13 @@ def end(sessions: QuerySet[LoginSession], *, reason: str) -> int:
         blacklist.add(unused.values_list("pk", flat=True))
         transaction.on_commit(partial(_announce, ids, reason))
     return len(ids)
+
+
+def void(users: Collection[Any], *, reason: str) -> int:
+    """All that the users with these keys hold dies, a login now under way included."""
+    with transaction.atomic():
+        epochs.advance(users)
+        return end(LoginSession.objects.filter(user__in=users), reason=reason)
 
 
 def _announce(ids: list[str], reason: str) -> None:

@@ -37,7 +37,9 @@ class SessionToken(Token):
         return backend_of(keys.ring())
 
     @classmethod
-    def issue(cls, session: "LoginSession", *, generation: int, now: datetime) -> Self:
+    def issue(
+        cls, session: "LoginSession", *, generation: int, now: datetime, jti: str | None = None
+    ) -> Self:
         """Every claim comes from the session's row, none from an older token."""
         token = cls()
         token.set_iat(at_time=now)
@@ -50,6 +52,7 @@ class SessionToken(Token):
             "gen": generation,
             "ep": session.epoch,
             "nbf": token["iat"],
+            "jti": jti or token["jti"],
         }
         token.claims = claims.parse(token.payload)
         return token

@@ -37,6 +37,10 @@ def test_a_misspelt_key_is_an_error_that_names_it(settings: Settings) -> None:
         ("ACCESS_LIFETIME", True),
         ("REFRESH_LIFETIME", -1),
         ("REFRESH_OVERLAP", 61),
+        ("REFRESH_GRACE", 61),
+        ("REFRESH_GRACE", "1"),
+        ("MAX_SESSIONS", 0),
+        ("MAX_SESSIONS", 2.0),
     ],
 )
 def test_a_wrong_value_is_an_error_that_names_its_key(

@@ -13,6 +13,7 @@ from rest_framework.test import APIRequestFactory
 
 from accounts import control, credentials, errors, rotation, sessions
 from accounts.models import LoginSession, Refresh
+from accounts.owners import owner
 from accounts.sessions import TokenPair
 from accounts.tokens import AccessToken, read
 from accounts.views import RefreshView
@@ -45,7 +46,7 @@ def in_own_connection(work: Callable[[], Any]) -> Any:
 
 
 def alive(pair: TokenPair) -> bool:
-    return sessions.owner(read(AccessToken, pair.access)) is not None
+    return owner(read(AccessToken, pair.access)) is not None
 
 
 def outcome(token: str) -> TokenPair | str:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.utils import timezone
-from pytest_django import DjangoCaptureOnCommitCallbacks
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts import signals
 from accounts.models import LoginSession
@@ -18,8 +18,11 @@ from .conftest import PASSWORD, Call, Json
 pytestmark = pytest.mark.django_db
 
 
-def test_me_tells_who_the_token_speaks_for(user: User, pair: Json, call: Call) -> None:
+def test_me_tells_who_the_token_speaks_for(
+    user: User, sign_in: Callable[..., Json], call: Call
+) -> None:
     user.user_permissions.add(Permission.objects.get(codename="end_loginsession"))
+    pair = sign_in()
     assert call("GET", "me", access=pair["access"]).json() == {
         "id": user.pk,
         "username": "ada",
@@ -159,3 +162,26 @@ def test_the_last_use_is_the_last_refresh(pair: Json, call: Call) -> None:
     assert LoginSession.objects.get().last_used_at == old
     call("POST", "token/refresh", {"refresh": pair["refresh"]})
     assert LoginSession.objects.get().last_used_at > old
+
+
+def test_one_login_too_many_ends_the_session_that_was_idle_longest(
+    sign_in: Callable[..., Json], call: Call, settings: Settings
+) -> None:
+    settings.ACCOUNTS = {**settings.ACCOUNTS, "MAX_SESSIONS": 2}
+    first, second = sign_in(), sign_in()
+    first = call("POST", "token/refresh", {"refresh": first["refresh"]}).json()
+    third = sign_in()
+    codes = [call("GET", "me", access=p["access"]).status_code for p in (first, second, third)]
+    assert codes == [200, 401, 200]
+    assert LoginSession.objects.get(pk=second["session"]).reason == "too many sessions"
+
+
+def test_a_lower_limit_holds_from_the_next_login_on(
+    sign_in: Callable[..., Json], call: Call, settings: Settings
+) -> None:
+    pairs = [sign_in() for _ in range(3)]
+    settings.ACCOUNTS = {**settings.ACCOUNTS, "MAX_SESSIONS": 1}
+    assert call("GET", "me", access=pairs[0]["access"]).status_code == 200
+    last = sign_in()
+    rows = call("GET", "sessions", access=last["access"]).json()["results"]
+    assert [row["id"] for row in rows] == [last["session"]]
