@@ -1,7 +1,8 @@
 """simplejwt's own tables, kept in step for those who look there.
 
 They are a mirror: a token is judged by its session. ``jti`` holds the digest that ``Refresh``
-holds, and ``token`` lacks its signature, so neither column can be presented as a credential.
+holds, and ``token`` the sealed token without its signature: even with the database and its keys
+in hand nobody has a credential.
 """
 
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from datetime import datetime
 from django.apps import apps
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
+from . import sealed
 from .models import Refresh
 
 
@@ -22,7 +24,7 @@ def record(refresh: Refresh, token: str) -> None:
         OutstandingToken.objects.create(
             user_id=refresh.session.user_id,
             jti=refresh.digest,
-            token=unsigned(token),
+            token=token,  # sealed on its way in, as everybody's is
             created_at=refresh.issued_at,
             expires_at=refresh.session.expires_at,
         )
@@ -40,6 +42,30 @@ def add(digests: Iterable[str]) -> None:
 def purge(now: datetime) -> None:
     if installed():
         OutstandingToken.objects.filter(expires_at__lte=now).delete()
+
+
+def seal(row: OutstandingToken) -> None:
+    """Make of its token what may be kept. Raises SealBroken for what was sealed elsewhere."""
+    if sealed.is_envelope(row.token):
+        sealed.unseal(row.token, place(row))
+    else:
+        row.token = sealed.seal(unsigned(row.token).encode(), place(row))
+
+
+def seal_plain() -> int:
+    """Seal what got in past the signals, or before there were envelopes; how many rows."""
+    plain = OutstandingToken.objects.exclude(token__startswith=f"{sealed.VERSION}.")
+    return sum(_seal_stored(row) for row in plain.order_by("pk").iterator())
+
+
+def _seal_stored(row: OutstandingToken) -> int:
+    found = OutstandingToken.objects.filter(pk=row.pk, token=row.token)
+    seal(row)
+    return found.update(token=row.token)
+
+
+def place(row: OutstandingToken) -> str:
+    return sealed.place(row, "token", row.jti)
 
 
 def unsigned(token: str) -> str:

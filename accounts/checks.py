@@ -4,8 +4,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
 
+from . import reencryption
 from .conf import Settings, conf
 
 
@@ -32,6 +33,28 @@ def check_transactions(**_: Any) -> list[CheckMessage]:
     ]
 
 
+@register(Tags.database)
+def check_encryption_keys(
+    *, databases: Sequence[str] | None = None, **_: Any
+) -> list[CheckMessage]:
+    """Every key that something is sealed with must be at hand."""
+    if DEFAULT_DB_ALIAS not in (databases or ()):
+        return []
+    tables = set(connection.introspection.table_names())
+    if not {column.model._meta.db_table for column in reencryption.columns()} <= tables:
+        return []
+    return [
+        Error(
+            f"{use.total} values are sealed with key {use.kid}, which is not in the ring.",
+            hint="Put it back at the end of ACCOUNTS['ENCRYPTION_KEYS'], then run"
+            " `manage.py accounts reencrypt`.",
+            id="accounts.E003",
+        )
+        for use in reencryption.report()
+        if not use.in_ring
+    ]
+
+
 def _wrong_values(given: Settings) -> Iterator[CheckMessage]:
     rules = {
         "CACHE": (given.cache in settings.CACHES, "an alias of CACHES"),
@@ -55,11 +78,13 @@ def _derived_keys(given: Settings) -> Iterator[CheckMessage]:
     for name, value, number in (
         ("SIGNING_KEYS", given.signing_keys, 1),
         ("PEPPER", given.pepper, 2),
+        ("ENCRYPTION_KEYS", given.encryption_keys, 4),
     ):
         if not value:
+            loss = "leaves sealed values unreadable" if number == 4 else "ends every login"
             yield Warning(
                 f"ACCOUNTS[{name!r}] is not set and so derived from SECRET_KEY.",
-                hint="It then changes with SECRET_KEY, which ends every login. Give it its own.",
+                hint=f"It then changes with SECRET_KEY, which {loss}. Give it its own.",
                 id=f"accounts.W00{number}",
             )
 

@@ -6,8 +6,9 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.db.models import QuerySet
 
-from . import blacklist, epochs, sessions
+from . import blacklist, epochs, reencryption, sessions
 from .models import LoginSession
+from .reencryption import KeyUse
 
 
 def end_sessions(chosen: QuerySet[LoginSession], *, reason: str) -> int:
@@ -28,3 +29,14 @@ def purge(*, now: datetime) -> int:
         blacklist.purge(now)
         _, deleted = LoginSession.objects.filter(expires_at__lte=now).delete()
     return deleted.get("accounts.LoginSession", 0)
+
+
+def reencrypt(*, drop: str | None = None) -> tuple[dict[str, int], list[KeyUse]]:
+    """Seal everything with the first key: rows moved by column, and what each key is used for.
+
+    Raises KeyInUse when the key named by ``drop`` has to stay.
+    """
+    moved = reencryption.run()
+    if drop is not None:
+        reencryption.refuse_unless_droppable(drop)
+    return moved, reencryption.report()

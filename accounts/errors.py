@@ -72,3 +72,36 @@ class DatabaseUnavailable(AccountsError):
 
     status = 503
     code = "database_unavailable"
+
+
+class SealBroken(AccountsError):
+    """A sealed value cannot be read: it was moved, altered, or its key is gone."""
+
+    code = "seal_broken"
+
+    def __init__(self, told: str) -> None:
+        """``told`` names the place, for the log; callers of the API are told of a fault of ours."""
+        super().__init__()
+        self.told = told
+
+    def __str__(self) -> str:
+        return self.told
+
+
+class KeyInUse(AccountsError):
+    """An encryption key cannot be dropped: rows are sealed with it, or will be."""
+
+    code = "key_in_use"
+
+    def __init__(self, kid: str, *, rows: int) -> None:
+        super().__init__()
+        self.kid, self.rows = kid, rows
+
+    def __str__(self) -> str:
+        return f"Key {self.kid} must stay: it seals, or {self.rows} values are sealed with it."
+
+
+class KeyUnknown(AccountsError):
+    """No encryption key has this name, and nothing is sealed with it."""
+
+    code = "key_unknown"

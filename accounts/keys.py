@@ -27,7 +27,7 @@ class KeyRing:
 
 
 def ring() -> KeyRing:
-    return ring_of(tuple(conf().signing_keys) or (_derived("accounts token signing"),))
+    return ring_of(tuple(conf().signing_keys) or (derived("accounts token signing"),))
 
 
 @lru_cache(maxsize=8)
@@ -64,11 +64,11 @@ def derived_id(purpose: str, *parts: str) -> str:
 def _mac(purpose: str, *parts: str) -> bytes:
     """Purpose and lengths go in, so no two inputs share an encoding."""
     text = "".join(f"{len(part)}:{part}" for part in (purpose, *parts))
-    pepper = conf().pepper or _derived("accounts pepper")
+    pepper = conf().pepper or derived("accounts pepper")
     return hmac.digest(pepper, text.encode("utf-8", "surrogatepass"), "sha256")
 
 
-def _derived(label: str) -> bytes:
+def derived(label: str) -> bytes:
     """A key for projects that configure none: it dies with ``SECRET_KEY``, hence the warning check.
 
     The labels differ, so knowing one derived key tells nothing about the other.

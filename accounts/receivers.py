@@ -43,7 +43,7 @@ def user_deleted(instance: AbstractBaseUser, **_: Any) -> None:
 
 def token_recorded(instance: OutstandingToken, **_: Any) -> None:
     """Whoever writes here, no usable token gets in."""
-    instance.token = blacklist.unsigned(instance.token)
+    blacklist.seal(instance)
 
 
 def token_blacklisted(instance: BlacklistedToken, **_: Any) -> None:

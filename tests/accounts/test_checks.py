@@ -54,7 +54,11 @@ def test_a_wrong_value_is_an_error_that_names_its_key(
 
 def test_derived_keys_are_a_warning_each(settings: Settings) -> None:
     settings.ACCOUNTS = {}
-    assert [message.id for message in check_settings()] == ["accounts.W001", "accounts.W002"]
+    assert [message.id for message in check_settings()] == [
+        "accounts.W001",
+        "accounts.W002",
+        "accounts.W004",
+    ]
 
 
 def test_deferred_sqlite_transactions_are_a_warning(
