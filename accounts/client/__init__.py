@@ -1,0 +1,24 @@
+"""For the programs that call the API. Nothing here needs Django.
+
+with TokenSession("https://mainstay.example") as session:
+    session.sign_in("ada", password)
+    session.get("/api/v1/auth/me").json()
+"""
+
+from .errors import ClientError, ServerUnavailable, SessionEnded, SignInRefused, SignInRequired
+from .files import FileStorage
+from .sessions import AsyncTokenSession, TokenSession
+from .storage import MemoryStorage, Storage
+
+__all__ = [
+    "AsyncTokenSession",
+    "ClientError",
+    "FileStorage",
+    "MemoryStorage",
+    "ServerUnavailable",
+    "SessionEnded",
+    "SignInRefused",
+    "SignInRequired",
+    "Storage",
+    "TokenSession",
+]
