@@ -1,5 +1,6 @@
 """What operators do; admin and commands call these."""
 
+from collections import Counter
 from datetime import datetime
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -9,6 +10,9 @@ from django.db.models import QuerySet
 from . import blacklist, epochs, reencryption, sessions
 from .models import LoginSession
 from .reencryption import KeyUse
+
+# Rows for one transaction, so that those who sign in meanwhile need not wait long.
+BATCH = 500
 
 
 def end_sessions(chosen: QuerySet[LoginSession], *, reason: str) -> int:
@@ -23,12 +27,34 @@ def revoke(user: AbstractBaseUser, *, reason: str) -> int:
         return sessions.void([user.pk], reason=reason)
 
 
-def purge(*, now: datetime) -> int:
-    """Forget sessions past their end, which none of their tokens outlives; how many."""
-    with transaction.atomic():
-        blacklist.purge(now)
-        _, deleted = LoginSession.objects.filter(expires_at__lte=now).delete()
-    return deleted.get("accounts.LoginSession", 0)
+def revoke_all(*, reason: str) -> int:
+    """Of all users, dead at once; then their sessions are ended, some at a time."""
+    epochs.advance_all()
+    return _end_in_batches(LoginSession.objects.all(), reason=reason)
+
+
+def revoke_begun_before(moment: datetime, *, reason: str) -> int:
+    """By when the login was, not by when its latest tokens were issued."""
+    return _end_in_batches(LoginSession.objects.filter(created_at__lt=moment), reason=reason)
+
+
+def _end_in_batches(chosen: QuerySet[LoginSession], *, reason: str) -> int:
+    ended = 0
+    while batch := list(chosen.filter(revoked_at=None).values_list("pk", flat=True)[:BATCH]):
+        ended += sessions.end(LoginSession.objects.filter(pk__in=batch), reason=reason)
+    return ended
+
+
+def purge(*, now: datetime) -> dict[str, int]:
+    """Forget sessions past their end, which none of their tokens outlives; how much of what."""
+    forgotten = Counter({"sessions": 0, "refresh_tokens": 0, "outstanding_tokens": 0})
+    expired = LoginSession.objects.filter(expires_at__lte=now)
+    while batch := list(expired.values_list("pk", flat=True)[:BATCH]):
+        _, deleted = LoginSession.objects.filter(pk__in=batch).delete()
+        forgotten["sessions"] += deleted.get("accounts.LoginSession", 0)
+        forgotten["refresh_tokens"] += deleted.get("accounts.Refresh", 0)
+    forgotten["outstanding_tokens"] = blacklist.purge(now, batch=BATCH)
+    return dict(forgotten)
 
 
 def reencrypt(*, drop: str | None = None) -> tuple[dict[str, int], list[KeyUse]]:

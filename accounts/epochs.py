@@ -55,6 +55,10 @@ def advance(users: Collection[Any]) -> None:
     )
 
 
+def advance_all() -> None:
+    UserEpoch.objects.update(value=F("value") + 1)
+
+
 @lru_cache(maxsize=8)
 def _watched(model: type[models.Model]) -> tuple[str, ...]:
     """Without the roles that a user model of one's own may lack; every one has the first two."""

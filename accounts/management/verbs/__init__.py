@@ -1,0 +1,1 @@
+"""What ``manage.py accounts`` can do: one module per subject, each with ``add`` for its verbs."""
