@@ -204,12 +204,7 @@ LOCKING = {
     # What generations and the locks' own probe are called: no caller over HTTP may hold these up.
     "PRIVATE": ("generation:", "locking:"),
 }
-BREAKER = {
-    "CACHE": "breaker",
-    # Circuits judge the errors of Google's SDK as they come, with what Google wrote: perhaps a
-    # part of a prompt. Their class is enough to operate by; the text is in the caller's hands.
-    "ERROR_DETAIL": False,
-}
+BREAKER = {"CACHE": "breaker"}
 HEALTH = {
     "TOKENS": env.list("HEALTH_TOKENS", default=[]),
     "ALLOWED_CIDRS": env.list("HEALTH_ALLOWED_CIDRS", default=["127.0.0.0/8", "::1/128"]),

@@ -31,6 +31,6 @@ SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "sessionid", "csrftoken"
 # Argon2 stays the product's hasher; two passes over 64 KiB keep the suite quick.
 PASSWORD_HASHERS = ["tests.hashers.QuickArgon2"]
 # Rows are written by a thread of the breaker's own, so they would outlive a rolled-back test.
-BREAKER = {**BREAKER, "HISTORY": False, "ERROR_DETAIL": True}
+BREAKER = {**BREAKER, "HISTORY": False}
 # A busy machine stalls a healthy server for longer than the product's breakers wait for theirs.
 CACHES["breaker"]["OPTIONS"]["SOCKET_TIMEOUT"] = 1.0

@@ -69,7 +69,7 @@ def test_a_fault_is_told_in_our_words(remote: Remote, call: Made, service: str) 
     with pytest.raises(UpstreamUnavailable) as failure:
         call("a secret prompt")
     assert failure.value.retry_after == 7
-    assert str(failure.value) == "Google is unavailable."
+    assert str(failure.value) == "Google is unavailable (503 UNAVAILABLE)."
     assert sum(remote.counts.values()) == 1, "the SDK must not retry"
 
 

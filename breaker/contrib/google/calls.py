@@ -46,7 +46,8 @@ def _in_our_words() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise translate(find(error)) from error
+        # Whoever logs it would log what Google wrote, and that may be a part of the prompt.
+        raise translate(find(error)) from None
 
 
 def breaker(name: str) -> Breaker:
@@ -56,22 +57,23 @@ def breaker(name: str) -> Breaker:
 def run(call: Call[T]) -> T:
     sdk = client(call.settings)
     admitted = breaker(call.circuit).allow()
-    with _in_our_words(), admitted, time_limit(call.seconds):
+    with admitted, _in_our_words(), time_limit(call.seconds):
         return call.read(call.sent_by(sdk))
 
 
 async def arun(call: Call[T]) -> T:
     sdk = client(call.settings)
     admitted = await breaker(call.circuit).aallow()
-    with _in_our_words():
-        async with admitted, time_limit(call.seconds):
-            return call.read(await call.sent_by(sdk.aio))
+    async with admitted:
+        with _in_our_words():
+            async with time_limit(call.seconds):
+                return call.read(await call.sent_by(sdk.aio))
 
 
 def stream_chunks(call: Call[T]) -> Iterator[T]:
     sdk = client(call.settings)
     admitted = breaker(call.circuit).allow()
-    with _in_our_words(), admitted:
+    with admitted, _in_our_words():
         for chunk in call.sent_by(sdk):
             yield call.read(chunk)
 
@@ -79,11 +81,12 @@ def stream_chunks(call: Call[T]) -> Iterator[T]:
 async def astream_chunks(call: Call[T]) -> AsyncIterator[T]:
     sdk = client(call.settings)
     admitted = await breaker(call.circuit).aallow()
-    with _in_our_words():
-        # The limit must not strike in the code of the reader.
-        async with admitted, time_limit(call.seconds).aitems(_read_chunks, call, sdk) as chunks:
-            async for chunk in chunks:
-                yield chunk
+    async with admitted:
+        with _in_our_words():
+            # The limit must not strike in the code of the reader.
+            async with time_limit(call.seconds).aitems(_read_chunks, call, sdk) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
 
 async def _read_chunks(call: Call[T], sdk: Any) -> AsyncGenerator[T, None]:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from breaker.classify import Outcome
 
+from .errors import GenerationError
 from .results import OperationFailed
 
 
@@ -74,6 +75,7 @@ class Finding:
     kind: Kind
     code: int | None = None
     word: str = ""
+    """Google's status, or the class of an exception that is no answer of Google's."""
     retry_after: float | None = None
 
     @property
@@ -84,6 +86,11 @@ class Finding:
     def begun(self) -> bool:
         """Whether Google may have done the work, and charged for it."""
         return self.kind not in NOT_BEGUN
+
+    @property
+    def sign(self) -> str:
+        """By which it was told, in no words of Google's or of a caller's."""
+        return f"{self.code} {self.word}".strip() if self.code else self.word
 
 
 @runtime_checkable
@@ -102,7 +109,8 @@ def find(error: Exception) -> Finding:
             return Finding(_kind_of(error.code), error.code, _word(error), _retry_after(error))
     names = {ancestor.__name__ for ancestor in type(error).__mro__}
     # Anything may rise from the parsing of a reply, and what is paid for must not be sent again.
-    return Finding(next((kind for name, kind in KINDS_BY_NAME if name in names), Kind.MALFORMED))
+    kind = next((kind for name, kind in KINDS_BY_NAME if name in names), Kind.MALFORMED)
+    return Finding(kind, word=type(error).__name__)
 
 
 def _kind_of(code: int) -> Kind:
@@ -148,6 +156,8 @@ def _seconds(text: str) -> float:
 def judge(end: object) -> Outcome:
     """For the breaker. Content withheld for safety is an answer like any other."""
     match end:
+        case GenerationError():
+            return end.outcome
         case Exception():
             return find(end).outcome
         case BaseException():
@@ -160,6 +170,8 @@ def judge(end: object) -> Outcome:
 def requested_wait(end: object) -> float | None:
     """Seconds for which Google asked to be left alone."""
     match end:
+        case GenerationError():
+            return end.asked
         case Exception():
             return find(end).retry_after
     return None

@@ -8,9 +8,11 @@
         UpstreamTimeout
         IdempotencyKeyMissing, IdempotencyKeyReused
 
-Nothing that Google or the caller wrote is repeated: messages travel into logs and responses.
+Nothing that Google or the caller wrote is repeated: messages travel into logs, responses and
+what is told of circuits. What happened is the context of such an error, which nobody prints.
 """
 
+from breaker.classify import Outcome
 from breaker.errors import BreakerError
 
 
@@ -19,6 +21,9 @@ class GenerationError(BreakerError):
     code = "upstream_error"
     # Whether Google may have done the work, and charged for it, all the same.
     begun: bool = False
+    # What it says about Google's health, and the seconds for which Google asked to be left alone.
+    outcome: Outcome = Outcome.FAILURE
+    asked: float | None = None
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)

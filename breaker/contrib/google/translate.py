@@ -12,6 +12,17 @@ from .errors import (
 
 RETRY_AFTER = 5.0  # seconds, where Google names none
 FORGOTTEN = {404, 410}
+TEXTS = {
+    Kind.THROTTLED: "Google's quota is used up for now",
+    Kind.UNAVAILABLE: "Google is unavailable",
+    Kind.UNREACHED: "Google cannot be reached",
+    Kind.TIMED_OUT: "Google did not answer in time",
+    Kind.BROKEN: "Google failed",
+    Kind.REFUSED: "Google refused the request",
+    Kind.CUT_OFF: "The connection to Google broke",
+    Kind.MALFORMED: "Google's answer could not be read",
+    Kind.UNAUTHENTICATED: "Google did not accept this server's credentials",
+}
 
 
 def translate(finding: Finding) -> GenerationError:
@@ -22,28 +33,17 @@ def translate(finding: Finding) -> GenerationError:
     """
     after = finding.retry_after or RETRY_AFTER
     error = _error(finding, after)
-    error.begun = finding.begun
+    error.begun, error.outcome, error.asked = finding.begun, finding.outcome, finding.retry_after
     return error
 
 
 def _error(finding: Finding, after: float) -> GenerationError:
+    text = f"{TEXTS[finding.kind]} ({finding.sign})."
     match finding.kind:
         case Kind.THROTTLED:
-            return UpstreamThrottled("Google's quota is used up for now.", retry_after=after)
-        case Kind.UNAVAILABLE:
-            return UpstreamUnavailable("Google is unavailable.", retry_after=after)
-        case Kind.UNREACHED:
-            return UpstreamUnavailable("Google cannot be reached.", retry_after=after)
+            return UpstreamThrottled(text, retry_after=after)
+        case Kind.UNAVAILABLE | Kind.UNREACHED:
+            return UpstreamUnavailable(text, retry_after=after)
         case Kind.TIMED_OUT:
-            return UpstreamTimeout("Google did not answer in time.")
-        case Kind.BROKEN | Kind.REFUSED:
-            verb = "refused the request" if finding.kind is Kind.REFUSED else "failed"
-            answer = f"{finding.code} {finding.word}".strip()
-            failed = UpstreamForgot if finding.code in FORGOTTEN else UpstreamFailed
-            return failed(f"Google {verb} ({answer}).")
-        case Kind.CUT_OFF:
-            return UpstreamFailed("The connection to Google broke.")
-        case Kind.MALFORMED:
-            return UpstreamFailed("Google's answer could not be read.")
-        case Kind.UNAUTHENTICATED:
-            return UpstreamFailed("Google did not accept this server's credentials.")
+            return UpstreamTimeout(text)
+    return UpstreamForgot(text) if finding.code in FORGOTTEN else UpstreamFailed(text)
