@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -11,46 +12,56 @@ from rest_framework_simplejwt.exceptions import TokenBackendError
 
 from .keys import KeyRing
 
-ALGORITHM = "EdDSA"
 MAX_LENGTH = 4_096
 REMEMBERED = 4_096
+
+# Which key signed it, and what.
+Proven = tuple[str, dict[str, Any]]
 
 
 class KeyRingBackend(TokenBackend):
     """Decoding proves who made the payload; what it says is for the token class to judge."""
 
     def __init__(self, ring: KeyRing) -> None:
-        super().__init__(ALGORITHM)
+        super().__init__(ring.algorithm)
         self.ring = ring
         self._verified = Remembered(REMEMBERED)
 
     def encode(self, payload: dict[str, Any]) -> str:
         headers = {"kid": self.ring.kid}
-        return jwt.encode(payload, self.ring.private, algorithm=ALGORITHM, headers=headers)
+        return jwt.encode(
+            payload, self.ring.private, algorithm=self.ring.algorithm, headers=headers
+        )
 
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
         """Always verifies, whatever ``verify`` says: nothing here wants an unproven payload."""
         raw = _ascii(token)
         key = hashlib.sha256(raw).digest()
-        payload = self._verified.get(key)
-        if payload is None:
-            payload = self._check(raw)
-            self._verified.put(key, payload)
+        proven = self._verified.get(key)
+        if proven is None:
+            proven = self._check(raw)
+            self._verified.put(key, proven)
+        kid, payload = proven
+        # Asked each time: a key may retire while its tokens are remembered.
+        if not self.ring.verifies(kid, datetime.now(UTC)):
+            raise TokenBackendError("Token is invalid")
         return dict(payload)
 
-    def _check(self, raw: bytes) -> dict[str, Any]:
+    def _check(self, raw: bytes) -> Proven:
         try:
             header = jwt.get_unverified_header(raw)
             # An exact set of headers leaves no way in for jku, x5u, jwk, x5c, crit or zip.
             if header.keys() != {"alg", "kid", "typ"} or header["typ"] != "JWT":
                 raise TokenBackendError("Token is invalid")
-            public = self.ring.public[header["kid"]]
-            payload = json.loads(jwt.api_jws.decode(raw, public, algorithms=[ALGORITHM]))
+            kid = header["kid"]
+            payload = json.loads(
+                jwt.api_jws.decode(raw, self.ring.public[kid], algorithms=[self.ring.algorithm])
+            )
         except (jwt.InvalidTokenError, KeyError, ValueError) as error:
             raise TokenBackendError("Token is invalid") from error
         if type(payload) is not dict:
             raise TokenBackendError("Token is invalid")
-        return payload
+        return kid, payload
 
 
 class Remembered:
@@ -59,20 +70,20 @@ class Remembered:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._new: dict[bytes, dict[str, Any]] = {}
-        self._old: dict[bytes, dict[str, Any]] = {}
+        self._new: dict[bytes, Proven] = {}
+        self._old: dict[bytes, Proven] = {}
 
-    def get(self, key: bytes) -> dict[str, Any] | None:
-        if (payload := self._new.get(key)) is not None:
-            return payload
-        if (payload := self._old.get(key)) is not None:
-            self.put(key, payload)
-        return payload
+    def get(self, key: bytes) -> Proven | None:
+        if (proven := self._new.get(key)) is not None:
+            return proven
+        if (proven := self._old.get(key)) is not None:
+            self.put(key, proven)
+        return proven
 
-    def put(self, key: bytes, payload: dict[str, Any]) -> None:
+    def put(self, key: bytes, proven: Proven) -> None:
         if len(self._new) >= self.size:
             self._old, self._new = self._new, {}
-        self._new[key] = payload
+        self._new[key] = proven
 
 
 @lru_cache(maxsize=8)

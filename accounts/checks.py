@@ -1,13 +1,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, connection
+from django.utils.encoding import force_bytes
 
-from . import reencryption
+from . import keyring, reencryption
 from .conf import Settings, conf
+from .keyring import Key
+from .keys import Algorithm
 
 
 @register(Tags.security)
@@ -56,9 +60,12 @@ def check_encryption_keys(
 
 
 def _wrong_values(given: Settings) -> Iterator[CheckMessage]:
+    are_keys = _are_signing_keys(given.signing_keys, given.algorithm)
     rules = {
         "CACHE": (given.cache in settings.CACHES, "an alias of CACHES"),
-        "SIGNING_KEYS": (_are_keys(given.signing_keys), "a list of 32-byte Ed25519 seeds"),
+        "ALGORITHM": (given.algorithm in list(Algorithm), "EdDSA or HS256"),
+        "SIGNING_KEYS": (are_keys, "Ed25519 seeds of 32 bytes, one of which signs"),
+        "KEY_FILE": (isinstance(given.key_file, Path | None), "a Path"),
         "PEPPER": (given.pepper == b"" or _is_key(given.pepper), "32 bytes"),
         "ENCRYPTION_KEYS": (_are_keys(given.encryption_keys), "a list of 32-byte keys"),
         "ISSUER": (_is_name(given.issuer), "a name of 1 to 255 characters"),
@@ -69,6 +76,9 @@ def _wrong_values(given: Settings) -> Iterator[CheckMessage]:
         "REFRESH_GRACE": (_in_range(given.refresh_grace, 0, 60), "0 to 60 seconds"),
         "MAX_SESSIONS": (_is_number(given.max_sessions), "a whole number above 0"),
     }
+    if given.algorithm == Algorithm.HS256:
+        dedicated = bool(given.signing_keys) and are_keys and _are_dedicated(given)
+        rules["SIGNING_KEYS"] = dedicated, "secrets of 32 bytes or more that serve nothing else"
     for name, (right, rule) in rules.items():
         if not right:
             yield Error(f"ACCOUNTS[{name!r}] must be {rule}.", id="accounts.E002")
@@ -91,6 +101,28 @@ def _derived_keys(given: Settings) -> Iterator[CheckMessage]:
 
 def _is_key(value: object) -> bool:
     return isinstance(value, bytes) and len(value) == 32
+
+
+def _are_signing_keys(value: object, algorithm: str) -> bool:
+    if not isinstance(value, Sequence):
+        return False
+    secrets = [key.secret if isinstance(key, Key) else key for key in value]
+    longest = 4096 if algorithm == Algorithm.HS256 else 32
+    right = all(isinstance(secret, bytes) and 32 <= len(secret) <= longest for secret in secrets)
+    return right and (not secrets or _is_ring(value))
+
+
+def _is_ring(keys: Sequence[bytes | Key]) -> bool:
+    try:
+        keyring.ring(keys)
+    except ValueError:
+        return False
+    return True
+
+
+def _are_dedicated(given: Settings) -> bool:
+    others = {force_bytes(settings.SECRET_KEY), given.pepper, *given.encryption_keys}
+    return others.isdisjoint(key.secret for key in keyring.ring(given.signing_keys))
 
 
 def _are_keys(value: object) -> bool:

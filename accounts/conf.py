@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from django.conf import settings
+
+from .keyring import Key
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -11,8 +14,12 @@ class Settings:
     """Durations are seconds, keys 32 bytes each."""
 
     cache: str = "default"
-    signing_keys: Sequence[bytes] = field(default=(), repr=False)
-    """Ed25519 seeds: the first signs, all verify."""
+    signing_keys: Sequence[bytes | Key] = field(default=(), repr=False)
+    """Ed25519 seeds: the first signs, all verify. Or ``keyring.parse`` of a text."""
+    key_file: Path | None = None
+    """The file that holds them as ``TOKEN_SIGNING_KEYS=…``, for ``rotate-keys`` to change."""
+    algorithm: str = "EdDSA"
+    """Or HS256, for one service alone: its keys are then secrets of 32 bytes or more."""
     pepper: bytes = field(default=b"", repr=False)
     encryption_keys: Sequence[bytes] = field(default=(), repr=False)
     issuer: str = "mainstay"

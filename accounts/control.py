@@ -1,13 +1,18 @@
 """What operators do; admin and commands call these."""
 
+import secrets
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.db.models import QuerySet
 
-from . import blacklist, epochs, reencryption, sessions
+from . import blacklist, epochs, keyfile, keyring, reencryption, sessions
+from .conf import conf
+from .keyring import Key
+from .keys import PUBLISHED_FOR, ring
 from .models import LoginSession
 from .reencryption import KeyUse
 
@@ -43,6 +48,24 @@ def _end_in_batches(chosen: QuerySet[LoginSession], *, reason: str) -> int:
     while batch := list(chosen.filter(revoked_at=None).values_list("pk", flat=True)[:BATCH]):
         ended += sessions.end(LoginSession.objects.filter(pk__in=batch), reason=reason)
     return ended
+
+
+def rotate_keys(*, now: datetime, at_once: bool = False, keep: bool = True) -> tuple[Key, ...]:
+    """One step in the life of the signing keys; with ``keep`` the file has them from then on.
+
+    Raises keyring.TooSoon and keyfile.HeldElsewhere.
+    """
+    given = conf()
+    step = partial(
+        keyring.rotate,
+        fresh=secrets.token_bytes(32),
+        now=now,
+        lifetime=timedelta(seconds=given.access_lifetime + given.refresh_lifetime),
+        patience=timedelta(seconds=0 if at_once else PUBLISHED_FOR),
+    )
+    if keep:
+        return keyfile.change(given.key_file, step)
+    return step(tuple(ring().keys.values()))
 
 
 def purge(*, now: datetime) -> dict[str, int]:

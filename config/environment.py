@@ -11,6 +11,8 @@ from urllib.parse import urlsplit, urlunsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from accounts import keyring
+
 SAMPLES = ("changeme", "change-me", "secret", "example", "sample", "django-insecure", "xxxx")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -85,6 +87,17 @@ def keys(name: str, text: str) -> list[bytes]:
         if len(key) != 32:
             raise ImproperlyConfigured(f"{name}: base64url keys of 32 bytes, comma separated")
         found.append(key)
+    return found
+
+
+def signing_keys(name: str, text: str) -> tuple[keyring.Key, ...]:
+    """Keys with their states, as ``accounts.keyring`` writes them."""
+    try:
+        found = keyring.parse(text)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from None
+    if any(len(key.secret) != 32 for key in found):
+        raise ImproperlyConfigured(f"{name}: base64url keys of 32 bytes, comma separated")
     return found
 
 

@@ -213,7 +213,8 @@ HEALTH = {
 }
 ACCOUNTS = {
     "CACHE": "accounts",
-    "SIGNING_KEYS": environment.keys("TOKEN_SIGNING_KEYS", SECRETS["TOKEN_SIGNING_KEYS"]),
+    "SIGNING_KEYS": environment.signing_keys("TOKEN_SIGNING_KEYS", SECRETS["TOKEN_SIGNING_KEYS"]),
+    "KEY_FILE": DATA_DIR / "secrets.env",
     "PEPPER": environment.keys("TOKEN_PEPPER", SECRETS["TOKEN_PEPPER"])[0],
     "ENCRYPTION_KEYS": environment.keys("ENCRYPTION_KEYS", SECRETS["ENCRYPTION_KEYS"]),
 }

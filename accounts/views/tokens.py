@@ -1,11 +1,13 @@
 """Tokens: got by a password, exchanged, ended; and the keys that verify them."""
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import credentials, keys, rotation, sessions
 from accounts.addresses import network
+from accounts.keys import PUBLISHED_FOR
 from accounts.serializers import Jwks, RefreshRequest, Revocation, SignIn, TokenPairReply
 
 from .access import Open, checked
@@ -40,4 +42,5 @@ class JwksView(Open):
     @extend_schema(responses=Jwks)
     def get(self, request: Request) -> Response:
         """The public keys that verify tokens (RFC 7517)."""
-        return Response(keys.jwks(keys.ring()), headers={"Cache-Control": "public, max-age=300"})
+        document = keys.jwks(keys.ring(), now=timezone.now())
+        return Response(document, headers={"Cache-Control": f"public, max-age={PUBLISHED_FOR}"})

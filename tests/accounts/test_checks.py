@@ -5,6 +5,7 @@ from django.core.checks import CheckMessage
 from pytest_django import Settings
 
 from accounts.checks import check_settings, check_transactions
+from accounts.keyring import Key, State
 
 
 def found(messages: list[CheckMessage]) -> list[tuple[str | None, str]]:
@@ -27,6 +28,12 @@ def test_a_misspelt_key_is_an_error_that_names_it(settings: Settings) -> None:
         ("SIGNING_KEYS", b"x" * 32),
         ("SIGNING_KEYS", [b"short"]),
         ("SIGNING_KEYS", ["x" * 32]),
+        ("SIGNING_KEYS", 7),
+        ("SIGNING_KEYS", [b"x" * 32, b"x" * 32]),
+        ("SIGNING_KEYS", [Key(b"x" * 32, State.NEXT)]),
+        ("SIGNING_KEYS", [Key(b"x" * 31)]),
+        ("ALGORITHM", "ES256"),
+        ("KEY_FILE", "secrets.env"),
         ("ENCRYPTION_KEYS", 7),
         ("PEPPER", b"short"),
         ("PEPPER", "x" * 32),
@@ -70,3 +77,18 @@ def test_deferred_sqlite_transactions_are_a_warning(
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", {})
     expected = ["accounts.W003"] if connection.vendor == "sqlite" else []
     assert [message.id for message in check_transactions()] == expected
+
+
+@pytest.mark.parametrize(
+    ("secret", "right"),
+    [(b"s" * 32, True), (b"s" * 64, True), (b"s" * 31, False), (b"p" * 32, False), (None, False)],
+)
+def test_a_shared_secret_is_long_and_serves_nothing_else(
+    settings: Settings, secret: bytes | None, right: bool
+) -> None:
+    keys = [secret] if secret else []
+    settings.ACCOUNTS = {
+        **settings.ACCOUNTS, "ALGORITHM": "HS256", "SIGNING_KEYS": keys, "PEPPER": b"p" * 32,
+    }  # fmt: skip
+    wrong = [message.msg for message in check_settings() if message.id == "accounts.E002"]
+    assert bool(wrong) is not right

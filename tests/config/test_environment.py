@@ -93,3 +93,30 @@ def test_a_bad_network_names_its_variable() -> None:
 def test_counts_start_at_one() -> None:
     with pytest.raises(ImproperlyConfigured, match="WORKERS must be at least 1"):
         environment.positive("WORKERS", 0)
+
+
+KEY = "k" * 43
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("short", id="short"),
+        pytest.param(KEY + "kkkkk", id="long"),
+        pytest.param(f"{KEY}:next=soon", id="no time"),
+        pytest.param(f"{KEY}:next=2026-01-01T00:00:00Z", id="none signs"),
+        pytest.param(f"{KEY},{KEY}", id="twice"),
+        pytest.param("", id="none"),
+    ],
+)
+def test_signing_keys_that_cannot_be_read_name_their_variable_alone(text: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="TOKEN_SIGNING_KEYS") as caught:
+        environment.signing_keys("TOKEN_SIGNING_KEYS", text)
+    assert KEY not in str(caught.value)
+
+
+def test_signing_keys_keep_their_states() -> None:
+    first, second = (GOOD[name] for name in ("TOKEN_SIGNING_KEYS", "ENCRYPTION_KEYS"))
+    found = environment.signing_keys("X", f"{first}, {second}:until=2026-01-01T00:00:00Z")
+    assert [key.state for key in found] == ["current", "retired"]
+    assert found[0].secret == environment.keys("X", first)[0]
