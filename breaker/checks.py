@@ -84,3 +84,18 @@ def _unshared(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
             hint="Each process keeps circuits of its own until it is.",
             id="breaker.W001",
         )
+    elif not _is_hurried(settings.CACHES[alias]):
+        yield Warning(
+            f"BREAKER['CACHE']: the cache {alias!r} has no SOCKET_TIMEOUT.",
+            hint="So long callers wait for a server that hangs: give it 0.05 seconds or so.",
+            id="breaker.W002",
+        )
+
+
+def _is_hurried(cache: Mapping[str, Any]) -> bool:
+    """Whether it is said somewhere how long a silent server is waited for."""
+    options = cache.get("OPTIONS", {})
+    given = options.get("SOCKET_TIMEOUT") or (
+        options.get("CONNECTION_POOL_KWARGS", {}).get("socket_timeout")
+    )
+    return bool(given) or "socket_timeout=" in str(cache.get("LOCATION"))

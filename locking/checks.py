@@ -1,5 +1,5 @@
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -69,6 +69,22 @@ def _check_cache(alias: str) -> Iterable[CheckMessage]:
             hint="Locks need Redis or Valkey.",
             id="locking.W001",
         )
+    elif not _is_hurried(settings.CACHES[alias]):
+        yield Warning(
+            f"LOCKING['CACHE']: the cache {alias!r} has no SOCKET_TIMEOUT.",
+            hint="A server that hangs may outlast leases before they are given up: "
+            "give it a second or so.",
+            id="locking.W002",
+        )
+
+
+def _is_hurried(cache: Mapping[str, Any]) -> bool:
+    """Whether it is said somewhere how long a silent server is waited for."""
+    options = cache.get("OPTIONS", {})
+    given = options.get("SOCKET_TIMEOUT") or (
+        options.get("CONNECTION_POOL_KWARGS", {}).get("socket_timeout")
+    )
+    return bool(given) or "socket_timeout=" in str(cache.get("LOCATION"))
 
 
 def _check_quarantine(found: Settings) -> Iterable[CheckMessage]:

@@ -61,6 +61,28 @@ def test_settings_are_checked_by_name(
     assert all(names in message.msg for message in check_settings())
 
 
+@pytest.mark.parametrize(
+    ("cache", "told"),
+    [
+        ({}, True),
+        ({"OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 1}}, True),
+        ({"OPTIONS": {"SOCKET_TIMEOUT": None}}, True),
+        ({"OPTIONS": {"SOCKET_TIMEOUT": 0.05}}, False),
+        ({"OPTIONS": {"CONNECTION_POOL_KWARGS": {"socket_timeout": 0.05}}}, False),
+        ({"LOCATION": "redis://localhost/1?socket_timeout=0.05"}, False),
+    ],
+    ids=repr,
+)
+def test_a_store_that_may_keep_callers_waiting_is_told(
+    settings: Settings, cache: dict[str, Any], told: bool
+) -> None:
+    store = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "redis://localhost/1"}
+    settings.CACHES = {**settings.CACHES, "patient": {**store, **cache}}
+    settings.BREAKER = {"CACHE": "patient"}
+    assert [message.id for message in check_settings()] == ["breaker.W002"] * told
+    assert all("SOCKET_TIMEOUT" in message.msg for message in check_settings())
+
+
 def test_every_wrong_key_is_told_at_once(settings: Settings) -> None:
     settings.BREAKER = {"WINDOW": 0, "OPEN_TIMEOUT": -1, "HOST": "", "OPEN_TIMEOUTS": 1}
     assert [(message.id, message.msg.split("'")[1]) for message in check_settings()] == [

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -127,6 +128,21 @@ def test_a_failure_right_after_the_loss_restores_the_circuit_first() -> None:
         breaker.call(fail)
     assert view("lost").epoch == epoch
     assert view("lost").tally.failures == 1
+
+
+def test_a_half_open_circuit_begins_its_trials_anew_after_the_loss() -> None:
+    open_circuit("halved", open_timeout=0.05, half_open_permits=1)
+    breaker = get_breaker("halved")
+    eventually(lambda: monotonic() >= breaker.replica.snapshot.refuse_until)
+    first = breaker.allow()
+    assert breaker.state is State.HALF_OPEN
+    get_redis_connection("breaker").flushall()
+    second = breaker.allow()
+    assert second.snapshot.epoch > first.snapshot.epoch
+    first.fail(Down("of another round"))
+    assert breaker.state is State.HALF_OPEN
+    second.ok()
+    assert breaker.state is State.CLOSED
 
 
 def passes(breaker: Breaker) -> bool:

@@ -86,3 +86,20 @@ def test_a_cache_that_is_not_redis_is_a_warning():
     memory = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     with override_settings(CACHES=memory):
         assert [id for id, _ in found({})] == ["locking.W001"]
+
+
+@pytest.mark.parametrize(
+    ("cache", "told"),
+    [
+        ({}, True),
+        ({"OPTIONS": {"SOCKET_TIMEOUT": None}}, True),
+        ({"OPTIONS": {"SOCKET_TIMEOUT": 1}}, False),
+        ({"OPTIONS": {"CONNECTION_POOL_KWARGS": {"socket_timeout": 1}}}, False),
+        ({"LOCATION": "redis://localhost/1?socket_timeout=1"}, False),
+    ],
+    ids=repr,
+)
+def test_a_store_that_may_keep_callers_waiting_is_a_warning(cache, told):
+    store = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "redis://localhost/1"}
+    with override_settings(CACHES={"default": {**store, **cache}}):
+        assert [id for id, _ in found({})] == ["locking.W002"] * told
