@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -53,6 +54,8 @@ class KeyRingBackend(TokenBackend):
             # An exact set of headers leaves no way in for jku, x5u, jwk, x5c, crit or zip.
             if header.keys() != {"alg", "kid", "typ"} or header["typ"] != "JWT":
                 raise TokenBackendError("Token is invalid")
+            if not _spelt_alone(raw):
+                raise TokenBackendError("Token is invalid")
             kid = header["kid"]
             payload = json.loads(
                 jwt.api_jws.decode(raw, self.ring.public[kid], algorithms=[self.ring.algorithm])
@@ -98,3 +101,11 @@ def _ascii(token: object) -> bytes:
         case bytes() if len(token) <= MAX_LENGTH:
             return token
     raise TokenBackendError("Token is invalid")
+
+
+def _spelt_alone(raw: bytes) -> bool:
+    """Whether the signature, which nothing signs, is written in its one proper way. base64 is read
+    with spare bits and padding of many kinds, each of which would be another valid token."""
+    signature = raw.rpartition(b".")[2]
+    read = urlsafe_b64decode(signature + b"=" * (-len(signature) % 4))
+    return urlsafe_b64encode(read).rstrip(b"=") == signature

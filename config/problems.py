@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Iterator
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
@@ -69,7 +70,7 @@ CODES = (
 )
 
 # What a caller sent may be part of what is said about it, but need not be repeated whole.
-LONGEST_NAME, LONGEST_TEXT = 100, 500
+LONGEST_NAME, LONGEST_TEXT, MOST_FIELDS = 100, 500, 50
 
 # DRF's own words where they differ from ours.
 RENAMED = {
@@ -144,7 +145,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
 def _from_drf(request: HttpRequest, error: Exception, standard: Response) -> JsonResponse:
     match error:
         case exceptions.ValidationError():
-            found = list(_flat(error.get_full_details()))
+            found = list(islice(_flat(error.get_full_details()), MOST_FIELDS))
             named = dict.fromkeys(item["field"][:LONGEST_NAME] for item in found if item["field"])
             fields = ", ".join(named)
             detail = f"Not accepted: {fields}." if fields else "The input is not accepted."
@@ -152,7 +153,8 @@ def _from_drf(request: HttpRequest, error: Exception, standard: Response) -> Jso
         case exceptions.APIException():
             code = str(error.get_codes())
             response = problem(
-                request, standard.status_code, RENAMED.get(code, code), str(error.detail),
+                request, standard.status_code, RENAMED.get(code, code),
+                str(error.detail)[:LONGEST_TEXT],
                 retry_after=error.wait if isinstance(error, exceptions.Throttled) else None,  # type: ignore[attr-defined]
             )  # fmt: skip
         case Http404():

@@ -36,6 +36,12 @@ class SignedIn(APIView):
     authentication_classes = [BearerAuthentication]
     permission_classes = [IsAuthenticated]
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        # No id has a NUL, and PostgreSQL would not even compare it with one.
+        if any("\0" in str(given) for given in kwargs.values()):
+            raise NotFound
+        super().initial(request, *args, **kwargs)
+
     @property
     def sid(self) -> str:
         return cast(Claims, self.request.auth).sid
