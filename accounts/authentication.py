@@ -5,7 +5,7 @@ from django.db import InterfaceError, OperationalError
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.request import Request
 
-from . import errors
+from . import errors, revocation
 from .claims import Claims
 from .owners import owner
 from .tokens import AccessToken, read
@@ -22,6 +22,8 @@ class BearerAuthentication(BaseAuthentication):
         try:
             user = owner(claims)
         except (OperationalError, InterfaceError) as error:
+            if revocation.has_ended(claims.sid):
+                raise errors.TokenRevoked from error
             raise errors.DatabaseUnavailable(retry_after=1) from error
         if user is None:
             raise errors.TokenRevoked

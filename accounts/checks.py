@@ -1,9 +1,10 @@
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import DEFAULT_CACHE_ALIAS
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.utils.encoding import force_bytes
@@ -21,6 +22,50 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     if unknown:
         return [Error(f"ACCOUNTS has no setting {name!r}.", id="accounts.E001") for name in unknown]
     return [*_wrong_values(conf()), *_derived_keys(conf())]
+
+
+@register(Tags.caches)
+def check_cache(**_: Any) -> list[CheckMessage]:
+    """What can be seen without talking to a server; ``accounts doctor`` looks at the rest."""
+    alias = conf().cache
+    cache = settings.CACHES.get(alias, {})
+    if not cache.get("BACKEND", "").startswith("django_redis."):
+        return [
+            Warning(
+                f"ACCOUNTS['CACHE']: the cache {alias!r} is not a django-redis cache.",
+                hint="What was revoked is then known to the database only.",
+                id="accounts.W004",
+            )
+        ]
+    return [*_swallows(alias, cache), *_is_shared(alias, cache)]
+
+
+def _swallows(alias: str, cache: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    everywhere = getattr(settings, "DJANGO_REDIS_IGNORE_EXCEPTIONS", False)
+    if cache.get("OPTIONS", {}).get("IGNORE_EXCEPTIONS", everywhere):
+        yield Error(
+            f"ACCOUNTS['CACHE']: the cache {alias!r} swallows errors.",
+            hint="A server that is down would look like one that has counted and knows nothing."
+            " Set its OPTIONS['IGNORE_EXCEPTIONS'] to False.",
+            id="accounts.E004",
+        )
+
+
+def _is_shared(alias: str, cache: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    # In a cluster all have one database, and prefixes keep them apart.
+    place = cache.get("LOCATION"), cache.get("KEY_PREFIX")
+    others = [
+        name
+        for name, other in settings.CACHES.items()
+        if name != alias and (other.get("LOCATION"), other.get("KEY_PREFIX")) == place
+    ]
+    if alias == DEFAULT_CACHE_ALIAS or others:
+        yield Warning(
+            f"ACCOUNTS['CACHE']: the cache {alias!r} is used for other things as well.",
+            hint="A cache is cleared, or full, and forgets what was revoked. Give accounts one"
+            " with a database of its own.",
+            id="accounts.W005",
+        )
 
 
 @register(Tags.database)

@@ -40,7 +40,7 @@ class Key:
 class TooSoon(Exception):
     def __init__(self, since: datetime, until: datetime) -> None:
         super().__init__(
-            f"The next key is public since {_text(since)} only: wait to {_text(until)}"
+            f"The next key is public since {_text(since)} only: wait until {_text(until)}"
         )
 
 

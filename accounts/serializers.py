@@ -44,6 +44,20 @@ class Revocation(Strict):
     token_type_hint = Text(required=False)
 
 
+class Introspection(Revocation):
+    pass
+
+
+class IntrospectionReply(serializers.Serializer[Any]):
+    active = serializers.BooleanField()
+    sub = serializers.CharField(required=False)
+    username = serializers.CharField(required=False)
+    sid = serializers.CharField(required=False)
+    token_type = serializers.CharField(required=False)
+    iat = serializers.IntegerField(required=False)
+    exp = serializers.IntegerField(required=False)
+
+
 class PasswordChange(Strict):
     current_password = Text(max_length=1024, write_only=True)
     new_password = Text(max_length=1024, write_only=True)

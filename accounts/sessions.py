@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from . import blacklist, epochs, errors, keys, signals
+from . import blacklist, epochs, errors, keys, revocation, signals
 from .conf import conf
 from .models import LoginSession, Refresh
 from .tokens import AccessToken, RefreshToken, SessionToken, read
@@ -136,16 +136,21 @@ def void(users: Collection[Any], *, reason: str) -> int:
 
 
 def _announce(ids: list[str], reason: str) -> None:
+    revocation.announce(ids)
     for session_id in ids:
         signals.session_revoked.send_robust(LoginSession, session_id=session_id, reason=reason)
 
 
-def revoke(raw: str) -> None:
-    """RFC 7009: end the session of a token of either kind. What is no token revokes nothing."""
+def revoke(raw: str, *, caller: str | None = None) -> None:
+    """RFC 7009: end the session of a token of either kind. What is no token revokes nothing.
+
+    ``caller``: the only user whose tokens it may be.
+    """
     for kind in (AccessToken, RefreshToken):
         with suppress(errors.TokenInvalid):
-            sid = read(kind, raw).sid
-            end(LoginSession.objects.filter(pk=sid), reason=Reason.REVOKED)
+            claims = read(kind, raw)
+            if caller in (None, claims.sub):
+                end(LoginSession.objects.filter(pk=claims.sid), reason=Reason.REVOKED)
 
 
 def fingerprint(jti: str) -> str:

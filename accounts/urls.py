@@ -7,6 +7,7 @@ urlpatterns = [
     path("token", views.TokenView.as_view(), name="token"),
     path("token/refresh", views.RefreshView.as_view(), name="refresh"),
     path("token/revoke", views.RevokeView.as_view(), name="revoke"),
+    path("token/introspect", views.IntrospectView.as_view(), name="introspect"),
     path("logout", views.LogoutView.as_view(), name="logout"),
     path("password/change", views.PasswordView.as_view(), name="password-change"),
     path("me", views.MeView.as_view(), name="me"),

@@ -6,9 +6,10 @@ from .sessions import (
     SessionsView,
     SessionView,
 )
-from .tokens import JwksView, RefreshView, RevokeView, TokenView
+from .tokens import IntrospectView, JwksView, RefreshView, RevokeView, TokenView
 
 __all__ = [
+    "IntrospectView",
     "JwksView",
     "LogoutView",
     "MeView",

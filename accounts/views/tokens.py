@@ -2,15 +2,30 @@
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import IsAdminUser, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import credentials, keys, rotation, sessions
 from accounts.addresses import network
+from accounts.authentication import BearerAuthentication
+from accounts.errors import TokenInvalid
+from accounts.introspection import introspect
 from accounts.keys import PUBLISHED_FOR
-from accounts.serializers import Jwks, RefreshRequest, Revocation, SignIn, TokenPairReply
+from accounts.serializers import (
+    Introspection,
+    IntrospectionReply,
+    Jwks,
+    RefreshRequest,
+    Revocation,
+    SignIn,
+    TokenPairReply,
+)
 
-from .access import Open, checked
+from .access import Open, SignedIn, checked
+
+# Of the claims.
+INTROSPECTED = "sub", "sid", "token_type", "iat", "exp"
 
 
 class TokenView(Open):
@@ -33,9 +48,33 @@ class RefreshView(Open):
 class RevokeView(Open):
     @extend_schema(request=Revocation, responses={200: {}})
     def post(self, request: Request) -> Response:
-        """End the session of a token of either kind (RFC 7009); unknown tokens succeed as well."""
-        sessions.revoke(checked(Revocation, request)["token"])
+        """End the session of a token of either kind (RFC 7009); unknown tokens succeed as well.
+
+        Whoever has a token may end it. With a bearer token in the header it has to be one's own.
+        """
+        sessions.revoke(checked(Revocation, request)["token"], caller=_caller(request))
         return Response({})
+
+
+def _caller(request: Request) -> str | None:
+    try:
+        found = BearerAuthentication().authenticate(request)
+    except TokenInvalid:
+        return None
+    return found and found[1].sub
+
+
+class IntrospectView(SignedIn):
+    permission_classes = [IsAuthenticated, IsAdminUser]
+
+    @extend_schema(request=Introspection, responses=IntrospectionReply)
+    def post(self, request: Request) -> Response:
+        """What a token of either kind is worth at this moment (RFC 7662)."""
+        found = introspect(checked(Introspection, request)["token"])
+        if found is None:
+            return Response({"active": False})
+        told = {name: getattr(found.claims, name) for name in INTROSPECTED}
+        return Response({"active": True, "username": found.username, **told})
 
 
 class JwksView(Open):

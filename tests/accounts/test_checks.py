@@ -4,8 +4,12 @@ import pytest
 from django.core.checks import CheckMessage
 from pytest_django import Settings
 
-from accounts.checks import check_settings, check_transactions
+from accounts.checks import check_cache, check_settings, check_transactions
 from accounts.keyring import Key, State
+
+from .conftest import Json
+
+LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
 
 
 def found(messages: list[CheckMessage]) -> list[tuple[str | None, str]]:
@@ -92,3 +96,34 @@ def test_a_shared_secret_is_long_and_serves_nothing_else(
     }  # fmt: skip
     wrong = [message.msg for message in check_settings() if message.id == "accounts.E002"]
     assert bool(wrong) is not right
+
+
+def test_the_cache_of_the_project_is_right() -> None:
+    assert check_cache() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param({"OPTIONS": {"IGNORE_EXCEPTIONS": True}}, ["accounts.E004"], id="swallows"),
+        pytest.param({"LOCATION": "redis://shared"}, ["accounts.W005"], id="shared"),
+        pytest.param({"BACKEND": LOCMEM}, ["accounts.W004"], id="no redis"),
+    ],
+)
+def test_a_cache_that_cannot_be_relied_on_is_told(
+    settings: Settings, change: Json, expected: list[str]
+) -> None:
+    shared = {**settings.CACHES["default"], "LOCATION": "redis://shared"}
+    own = {**settings.CACHES["accounts"], **change}
+    settings.CACHES = {**settings.CACHES, "default": shared, "accounts": own}
+    assert [message.id for message in check_cache()] == expected
+
+
+def test_errors_swallowed_by_all_caches_are_told_too(settings: Settings) -> None:
+    settings.DJANGO_REDIS_IGNORE_EXCEPTIONS = True
+    assert [message.id for message in check_cache()] == ["accounts.E004"]
+
+
+def test_the_default_cache_is_no_place_for_what_was_revoked(settings: Settings) -> None:
+    settings.ACCOUNTS = {**settings.ACCOUNTS, "CACHE": "default"}
+    assert [message.id for message in check_cache()] == ["accounts.W005"]

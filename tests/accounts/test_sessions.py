@@ -185,3 +185,25 @@ def test_a_lower_limit_holds_from_the_next_login_on(
     last = sign_in()
     rows = call("GET", "sessions", access=last["access"]).json()["results"]
     assert [row["id"] for row in rows] == [last["session"]]
+
+
+def test_with_a_bearer_token_one_revokes_ones_own_tokens_only(pair: Json, call: Call) -> None:
+    User.objects.create_user("eve", password=PASSWORD)
+    eve = call("POST", "token", {"username": "eve", "password": PASSWORD}).json()
+    for caller, status in ((eve["access"], 200), ("stale", 401)):
+        body = {"token": pair["refresh"]}
+        assert call("POST", "token/revoke", body, access=caller).status_code == 200
+        assert call("GET", "me", access=pair["access"]).status_code == status
+    assert call("POST", "token/revoke", {"token": eve["access"]}, access=eve["access"]).json() == {}
+    assert call("GET", "me", access=eve["access"]).status_code == 401
+
+
+def test_revoking_one_token_leaves_other_sessions_and_users_alone(
+    sign_in: Callable[..., Json], call: Call
+) -> None:
+    lost, kept = sign_in(), sign_in()
+    User.objects.create_user("eve", password=PASSWORD)
+    eve = call("POST", "token", {"username": "eve", "password": PASSWORD}).json()
+    call("POST", "token/revoke", {"token": lost["access"]})
+    codes = [call("GET", "me", access=each["access"]).status_code for each in (lost, kept, eve)]
+    assert codes == [401, 200, 200]
