@@ -27,7 +27,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 @register(Tags.caches)
 def check_cache(**_: Any) -> list[CheckMessage]:
     """What can be seen without talking to a server; ``accounts doctor`` looks at the rest."""
-    alias = conf().cache
+    alias = getattr(settings, "ACCOUNTS", {}).get("CACHE", DEFAULT_CACHE_ALIAS)
     cache = settings.CACHES.get(alias, {})
     if not cache.get("BACKEND", "").startswith("django_redis."):
         return [
