@@ -1,1 +1,1 @@
-"""What locks and breakers cost, beside raw commands and other libraries, in one run."""
+"""What locks, breakers and sign-ins cost, beside raw commands and other libraries, in one run."""

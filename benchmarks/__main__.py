@@ -6,7 +6,18 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from . import arena, crash, crowd, fight, guarded, handover, idle, traffic, uncontended
+from . import (
+    arena,
+    authenticated,
+    crash,
+    crowd,
+    fight,
+    guarded,
+    handover,
+    idle,
+    traffic,
+    uncontended,
+)
 from .rows import Row, record, table
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
@@ -18,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "guarded": guarded.measure,
     "traffic": traffic.measure,
     "idle": idle.measure,
+    "authenticated": authenticated.measure,
 }
 
 

@@ -7,8 +7,20 @@ from collections.abc import Callable
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import connection
 
-from benchmarks import crash, crowd, fight, guarded, handover, idle, traffic, uncontended
+from benchmarks import (
+    authenticated,
+    crash,
+    crowd,
+    fight,
+    guarded,
+    handover,
+    idle,
+    traffic,
+    uncontended,
+)
 from benchmarks.contenders import REDIS_PY
 from benchmarks.guarded import BARE
 from benchmarks.rows import Row
@@ -34,6 +46,17 @@ def test_a_benchmark_measures(measure: Callable[[], list[Row]], lines: int) -> N
     rows = measure()
     assert len(rows) == lines
     assert all(row.ours > 0 for row in rows)
+
+
+@pytest.mark.race
+def test_authentication_is_measured_on_the_database_at_hand(
+    process_env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", process_env["DATABASE_URL"])
+    rows = authenticated.measure(rounds=2, requests=2)
+    assert [connection.vendor in row.what for row in rows] == [True, True]
+    assert all(row.ours > 0 for row in rows)
+    assert not User.objects.exists()
 
 
 @pytest.mark.race
