@@ -120,6 +120,19 @@ def _wrong_values(given: Settings) -> Iterator[CheckMessage]:
         "REFRESH_OVERLAP": (_in_range(given.refresh_overlap, 0, 60), "0 to 60 seconds"),
         "REFRESH_GRACE": (_in_range(given.refresh_grace, 0, 60), "0 to 60 seconds"),
         "MAX_SESSIONS": (_is_number(given.max_sessions), "a whole number above 0"),
+        "LOCKOUT_TRIES": (_is_count(given.lockout_tries, 1, 1_000), "1 to 1000 tries"),
+        "LOCKOUT_SECONDS": (_is_count(given.lockout_seconds, 1, 10**7), "1 to 10000000 seconds"),
+        "LOCKOUT_LONGEST": (
+            _is_count(given.lockout_longest, 1, 10**7)
+            and given.lockout_longest >= given.lockout_seconds,
+            "LOCKOUT_SECONDS to 10000000 seconds",
+        ),
+        "LOCKOUT_QUIET": (_is_count(given.lockout_quiet, 60, 10**7), "60 to 10000000 seconds"),
+        "DEVICE_LIFETIME": (_is_count(given.device_lifetime, 0, 10**9), "0 to 10**9 seconds"),
+        "LOGIN_RATE": (_is_count(given.login_rate, 20, 10**6), "20 to 1000000 logins a minute"),
+        "FAILURE_RATE": (_is_count(given.failure_rate, 20, 10**6), "20 to 1000000 a minute"),
+        "PARALLEL_HASHES": (_is_count(given.parallel_hashes, 1, 1_000), "1 to 1000"),
+        "AUDIT_DAYS": (_is_count(given.audit_days, 1, 36_500), "1 to 36500 days"),
     }
     if given.algorithm == Algorithm.HS256:
         dedicated = bool(given.signing_keys) and are_keys and _are_dedicated(given)
@@ -180,6 +193,10 @@ def _is_name(value: object) -> bool:
 
 def _is_number(value: object) -> bool:
     return type(value) is int and value > 0
+
+
+def _is_count(value: object, least: int, most: int) -> bool:
+    return type(value) is int and least <= value <= most
 
 
 def _in_range(value: object, least: float, most: float) -> bool:

@@ -33,6 +33,22 @@ class Settings:
     """How long after its rotation it still brings the pair that it brought, until that is used."""
     max_sessions: int = 100
     """Of one user at a time; one more login ends the session that was idle longest."""
+    lockout_tries: int = 5
+    lockout_seconds: int = 15 * 60
+    """How long the first lock lasts; each further one lasts twice as long."""
+    lockout_longest: int = 86_400
+    lockout_quiet: int = 86_400
+    """After so long without a try the failures before are forgotten."""
+    device_lifetime: int = 180 * 86_400
+    """How long an owner's device is known after a login, and passes a lock that strangers caused.
+    0 switches device tokens off."""
+    login_rate: int = 60
+    """Logins a minute from one address, or from one /64 of IPv6; four times as many from a /48."""
+    failure_rate: int = 30
+    """Of these, how many may fail. Too few, and nobody gets to see that an account is locked."""
+    parallel_hashes: int = 4
+    """Password checks at a time in one process, 46 MiB each."""
+    audit_days: int = 90
 
 
 def conf() -> Settings:

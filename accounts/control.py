@@ -9,7 +9,17 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.db.models import QuerySet
 
-from . import blacklist, epochs, keyfile, keyring, reencryption, sessions
+from . import (
+    attempts,
+    audit,
+    blacklist,
+    epochs,
+    keyfile,
+    keyring,
+    limiter,
+    reencryption,
+    sessions,
+)
 from .conf import conf
 from .keyring import Key
 from .keys import PUBLISHED_FOR, ring
@@ -69,7 +79,8 @@ def rotate_keys(*, now: datetime, at_once: bool = False, keep: bool = True) -> t
 
 
 def purge(*, now: datetime) -> dict[str, int]:
-    """Forget sessions past their end, which none of their tokens outlives; how much of what."""
+    """Forget sessions past their end, which none of their tokens outlives, failed logins that no
+    longer count, and old events; how much of what."""
     forgotten = Counter({"sessions": 0, "refresh_tokens": 0, "outstanding_tokens": 0})
     expired = LoginSession.objects.filter(expires_at__lte=now)
     while batch := list(expired.values_list("pk", flat=True)[:BATCH]):
@@ -77,6 +88,9 @@ def purge(*, now: datetime) -> dict[str, int]:
         forgotten["sessions"] += deleted.get("accounts.LoginSession", 0)
         forgotten["refresh_tokens"] += deleted.get("accounts.Refresh", 0)
     forgotten["outstanding_tokens"] = blacklist.purge(now, batch=BATCH)
+    forgotten["login_guards"] = attempts.forget(now)
+    forgotten["rate_windows"] = limiter.forget(now)
+    forgotten["events"] = audit.forget(now - timedelta(days=conf().audit_days))
     return dict(forgotten)
 
 

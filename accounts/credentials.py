@@ -1,23 +1,37 @@
 """Where a username and a password become a session: the only place that reads them."""
 
+from dataclasses import replace
+
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.http import HttpRequest
 
-from . import epochs, errors, sessions, signals
-from .models import LoginSession
+from . import attempts, audit, epochs, errors, login, sessions, signals
+from .audit import Origin
+from .models import EventKind, LoginSession
 from .sessions import TokenPair
 
 
 def sign_in(
-    request: HttpRequest, *, username: str, password: str, device: str = "", address: str = ""
+    request: HttpRequest,
+    *,
+    username: str,
+    password: str,
+    device: str = "",
+    device_token: str = "",
+    address: str = "",
 ) -> TokenPair:
-    """Raises InvalidCredentials, the same for unknown, wrong and inactive."""
+    """Raises InvalidCredentials, the same for unknown, wrong and inactive; AccountLocked and
+    RateLimited for all of them as well."""
+    login.show_device(request, token=device_token, label=device)
     user = check(request, username=username, password=password)
+    if not login.admitted(request, user):
+        attempts.demand_unlocked(user.pk)
     pair = sessions.start(user, device=device, address=address)
+    audit.record(EventKind.SUCCEEDED, user.pk, origin=Origin(address, device))
     signals.login_succeeded.send_robust(LoginSession, user=user, session_id=pair.session)
-    return pair
+    return replace(pair, device_token=login.device_token(request, user))
 
 
 def check(request: HttpRequest, *, username: str, password: str) -> AbstractBaseUser:
@@ -25,8 +39,7 @@ def check(request: HttpRequest, *, username: str, password: str) -> AbstractBase
     name = get_user_model().normalize_username(username)
     user = authenticate(request, username=name, password=password)
     if user is None:
-        signals.login_failed.send_robust(LoginSession, username=name)
-        raise errors.InvalidCredentials
+        raise login.refusal(request) or errors.InvalidCredentials
     return user
 
 

@@ -34,6 +34,20 @@ class InvalidCredentials(AccountsError):
     auth_header = "Bearer"
 
 
+class AccountLocked(AccountsError):
+    """The account is locked after too many failed logins."""
+
+    status = 423
+    code = "account_locked"
+
+
+class RateLimited(AccountsError):
+    """Too many requests. Try again later."""
+
+    status = 429
+    code = "rate_limited"
+
+
 class TokenInvalid(AccountsError):
     """The token is not valid."""
 

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from . import blacklist, errors, sessions, signals
+from . import audit, blacklist, errors, sessions, signals
 from .claims import Claims
 from .conf import conf
 from .models import LoginSession, Refresh
@@ -47,6 +47,7 @@ def rotate(raw: str) -> TokenPair:
             raise errors.RefreshInProgress(retry_after=1)
         case Verdict.REUSED:
             logger.warning("refresh token reused, session %s ended", claims.sid)
+            audit.refresh_reused(claims.sid)
             signals.refresh_reuse_detected.send_robust(LoginSession, session_id=claims.sid)
             raise errors.TokenReused
         case None:

@@ -3,7 +3,7 @@ from typing import Any
 from django.contrib.auth.models import PermissionsMixin
 from rest_framework import serializers
 
-from .models import LoginSession
+from .models import LoginGuard, LoginSession
 
 
 class Text(serializers.CharField):
@@ -33,6 +33,7 @@ class SignIn(Strict):
     username = Text(max_length=254)
     password = Text(max_length=1024, write_only=True)
     device = Text(max_length=100, required=False, allow_blank=True)
+    device_token = Text(max_length=200, required=False, allow_blank=True, write_only=True)
 
 
 class RefreshRequest(Strict):
@@ -69,6 +70,38 @@ class TokenPairReply(serializers.Serializer[Any]):
     access_expires_at = serializers.DateTimeField()
     refresh_expires_at = serializers.DateTimeField()
     session = serializers.CharField()
+
+
+class SignedInReply(TokenPairReply):
+    device_token = serializers.CharField(
+        allow_null=True,
+        help_text="To be sent with the next login: it gets in where strangers have caused a lock.",
+    )
+
+
+class Reason(Strict):
+    reason = Text(max_length=200)
+
+
+class LockoutRow(serializers.ModelSerializer[LoginGuard]):
+    """``username`` is null for a name that is no user's, of which only a digest is kept."""
+
+    username = serializers.SerializerMethodField()
+    failures = serializers.IntegerField(source="failed")
+    addresses = serializers.SerializerMethodField()
+
+    class Meta:
+        model = LoginGuard
+        fields = [
+            "id", "username", "dimension", "failures", "level", "hard", "locked_until", "addresses",
+        ]  # fmt: skip
+
+    def get_username(self, guard: LoginGuard) -> str | None:
+        return guard.user.get_username() if guard.user else None
+
+    def get_addresses(self, guard: LoginGuard) -> list[str]:
+        networks: dict[str, list[str]] = self.context["networks"]
+        return networks.get(guard.digest, [])
 
 
 class Me(serializers.Serializer[Any]):

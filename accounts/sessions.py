@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from . import blacklist, epochs, errors, keys, revocation, signals
+from . import audit, blacklist, epochs, errors, keys, revocation, signals
 from .conf import conf
 from .models import LoginSession, Refresh
 from .tokens import AccessToken, RefreshToken, SessionToken, read
@@ -39,6 +39,7 @@ class TokenPair:
     access_expires_at: datetime
     refresh_expires_at: datetime
     session: str
+    device_token: str | None = field(default=None, repr=False)
 
 
 def start(user: AbstractBaseUser, *, device: str = "", address: str = "") -> TokenPair:
@@ -137,6 +138,7 @@ def void(users: Collection[Any], *, reason: str) -> int:
 
 def _announce(ids: list[str], reason: str) -> None:
     revocation.announce(ids)
+    audit.sessions_ended(ids, reason)
     for session_id in ids:
         signals.session_revoked.send_robust(LoginSession, session_id=session_id, reason=reason)
 

@@ -8,6 +8,12 @@ login_succeeded = Signal()
 login_failed = Signal()
 """username: as given, so do not log it unhashed; it may be a password typed in the wrong field"""
 
+account_locked = Signal()
+"""guard_id, user_id (None for a name that is no user's), level, until; once for each lock"""
+
+account_unlocked = Signal()
+"""guard_id, user_id, actor, reason"""
+
 session_revoked = Signal()
 """session_id, reason"""
 

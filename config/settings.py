@@ -224,6 +224,7 @@ GOOGLE_AI = {
     "SIMULATOR_PORT": env.int("SIMULATOR_PORT", default=0),
 }
 
+AUTHENTICATION_BACKENDS = ["accounts.login.LockoutBackend"]
 PASSWORD_HASHERS = [
     "accounts.hashers.TunedArgon2",
     "django.contrib.auth.hashers.Argon2PasswordHasher",

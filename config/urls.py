@@ -2,11 +2,15 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from accounts.admin.login import LoginForm, login_page
+
 admin.site.site_header = admin.site.site_title = "Mainstay"
 admin.site.index_title = "Operations"
 admin.site.site_url = "/api/docs"
+admin.site.login_form = LoginForm
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/login/", login_page),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),

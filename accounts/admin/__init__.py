@@ -1,3 +1,5 @@
+from .events import AuthEventAdmin
+from .guards import LoginGuardAdmin
 from .sessions import LoginSessionAdmin
 
-__all__ = ["LoginSessionAdmin"]
+__all__ = ["AuthEventAdmin", "LoginGuardAdmin", "LoginSessionAdmin"]

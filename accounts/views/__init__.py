@@ -1,3 +1,4 @@
+from .lockouts import LockoutsView, UnlockView
 from .sessions import (
     LogoutView,
     MeView,
@@ -11,6 +12,7 @@ from .tokens import IntrospectView, JwksView, RefreshView, RevokeView, TokenView
 __all__ = [
     "IntrospectView",
     "JwksView",
+    "LockoutsView",
     "LogoutView",
     "MeView",
     "PasswordView",
@@ -20,4 +22,5 @@ __all__ = [
     "SessionView",
     "SessionsView",
     "TokenView",
+    "UnlockView",
 ]

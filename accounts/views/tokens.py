@@ -18,6 +18,7 @@ from accounts.serializers import (
     Jwks,
     RefreshRequest,
     Revocation,
+    SignedInReply,
     SignIn,
     TokenPairReply,
 )
@@ -29,12 +30,12 @@ INTROSPECTED = "sub", "sid", "token_type", "iat", "exp"
 
 
 class TokenView(Open):
-    @extend_schema(request=SignIn, responses=TokenPairReply)
+    @extend_schema(request=SignIn, responses=SignedInReply)
     def post(self, request: Request) -> Response:
         """Sign in with a password."""
         address = network(request.META.get("REMOTE_ADDR", ""))
         pair = credentials.sign_in(request._request, address=address, **checked(SignIn, request))
-        return Response(TokenPairReply(pair).data)
+        return Response(SignedInReply(pair).data)
 
 
 class RefreshView(Open):

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 def test_a_login_answers_with_a_pair_and_a_session(pair: Json) -> None:
     session = LoginSession.objects.get()
     assert pair.keys() == {
-        "access", "refresh", "access_expires_at", "refresh_expires_at", "session",
+        "access", "refresh", "access_expires_at", "refresh_expires_at", "session", "device_token",
     }  # fmt: skip
     assert pair["session"] == session.pk
     assert (session.address, session.device) == ("127.0.0.0/24", "")

@@ -1,0 +1,31 @@
+"""How often somebody may come. Values only; ``limiter`` counts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+MINUTE = 60
+# A /48 is a site, and a site has more than one person in it.
+PEOPLE_OF_A_SITE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most ``tries`` within any ``window`` seconds, counted for each subject by itself."""
+
+    name: str
+    subject: str
+    tries: int
+    window: int
+
+
+def logins(blocks: Iterable[str], tries: int) -> list[Limit]:
+    return [Limit("logins", block, share, MINUTE) for block, share in _shares(blocks, tries)]
+
+
+def failed_logins(blocks: Iterable[str], tries: int) -> list[Limit]:
+    return [Limit("failed logins", block, share, MINUTE) for block, share in _shares(blocks, tries)]
+
+
+def _shares(blocks: Iterable[str], tries: int) -> Iterable[tuple[str, int]]:
+    for block in blocks:
+        yield block, tries * (PEOPLE_OF_A_SITE if block.endswith("/48") else 1)
