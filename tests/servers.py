@@ -29,7 +29,7 @@ def scratch() -> Path:
     return path
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while True:
         with suppress(redis.RedisError):
@@ -70,7 +70,7 @@ class Valkey:
             "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.directory),
             "--save", "", "--appendonly", "no", *self.arguments,
         )  # fmt: skip
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         with redis.Redis(unix_socket_path=str(self.socket)) as client:
             while True:
                 try:

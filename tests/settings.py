@@ -32,5 +32,6 @@ SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "sessionid", "csrftoken"
 PASSWORD_HASHERS = ["tests.hashers.QuickArgon2"]
 # Rows are written by a thread of the breaker's own, so they would outlive a rolled-back test.
 BREAKER = {**BREAKER, "HISTORY": False}
-# A busy machine stalls a healthy server for longer than the product's breakers wait for theirs.
-CACHES["breaker"]["OPTIONS"]["SOCKET_TIMEOUT"] = 1.0
+# A busy machine stalls a healthy server, or who reads its reply, for longer than the product waits.
+for _alias in CACHES.values():
+    _alias["OPTIONS"] |= {"SOCKET_TIMEOUT": 10.0, "SOCKET_CONNECT_TIMEOUT": 10.0}

@@ -16,7 +16,7 @@ from tests.breaker.test_guard import Down
 from tests.locking.workers import forked
 
 
-def until(condition: Callable[[], Any], *, within: float = 5) -> None:
+def until(condition: Callable[[], Any], *, within: float = 30) -> None:
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.race
 logger = logging.getLogger(__name__)
 
 
-def eventually(check: Callable[[], object], seconds: float = 3.0) -> None:
+def eventually(check: Callable[[], object], seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < deadline

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -76,7 +75,9 @@ def test_a_killed_worker_leaves_a_generation_that_the_next_request_finishes(
     product.mend()
     until(lambda: _ready(product))
     waiting = product.generate(token, "doomed")
-    assert (waiting.status, waiting.json["status"]) == (202, "running")
+    # Its lease may have run out while the workers came back.
+    seen = waiting.status, waiting.json["status"]
+    assert seen in {(202, "running"), (201, "succeeded")}
     until(lambda: product.generate(token, "doomed").status != 202, seconds=60)
     finished = product.generate(token, "doomed")
     assert (finished.status, finished.json["status"]) == (200, "succeeded")
@@ -104,19 +105,25 @@ def test_five_failures_open_the_circuit_for_both_workers_and_it_recovers_alone(
     failures = [product.generate(token, f"storm-{n}") for n in range(5)]
     assert [reply.status for reply in failures] == [503] * 5
     assert {reply.json["code"] for reply in failures} <= {"upstream_error", "upstream_throttled"}
-    paid = product.paid("imagen")
-    time.sleep(0.2)  # one push to the other worker
-    refused = [product.generate(token, f"refused-{n}") for n in range(40)]
-    assert {(reply.status, reply.json["code"]) for reply in refused} == {(503, "circuit_open")}
-    assert all(int(reply.headers["Retry-After"]) >= 1 for reply in refused)
-    assert product.paid("imagen") == paid
 
-    until(lambda: call("GET", f"{product.url}/health").json["status"] == "warn", seconds=3)
+    def refuses() -> bool:
+        """Forty times, by either worker, without a word to the other side."""
+        paid = product.paid("imagen")
+        refused = [product.generate(token, f"refused-{n}") for n in range(40)]
+        return (
+            {(reply.status, reply.json["code"]) for reply in refused} == {(503, "circuit_open")}
+            and all(int(reply.headers["Retry-After"]) >= 1 for reply in refused)
+            and product.paid("imagen") == paid
+        )
+
+    # The other worker hears of it a little later, and after a while a trial is let through.
+    until(refuses)
+    until(lambda: call("GET", f"{product.url}/health").json["status"] == "warn")
     assert call("GET", f"{product.url}/health").status == 200
 
     product.mend()
-    until(lambda: product.generate(token, "after-the-storm").status == 201, seconds=15)
-    until(lambda: call("GET", f"{product.url}/health").json["status"] == "pass", seconds=15)
+    until(lambda: product.generate(token, "after-the-storm").status == 201)
+    until(lambda: call("GET", f"{product.url}/health").json["status"] == "pass")
 
 
 def test_every_kind_of_answer_carries_the_security_headers(product: Product, token: str) -> None:

@@ -1,10 +1,13 @@
 import json
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
+from django.test import override_settings
 from pytest_django.fixtures import Settings
 
 from breaker.contrib.google.simulator import Simulator
@@ -72,10 +75,10 @@ def remote(simulator: Simulator, settings: Settings) -> Iterator[Remote]:
     remote.heal()
 
 
-@pytest.fixture
-def hasty(remote: Remote, settings: Settings) -> float:
-    """The limit of every call, in seconds: long enough for a busy machine to answer."""
+@contextmanager
+def limited(seconds: float, *, when: bool = True) -> Iterator[None]:
+    """Every call has so long: only those that are to fail, for a busy machine needs its time."""
     services = ("IMAGEN", "VERTEX", "VERTEX_STREAM", "VEO_SUBMIT", "VEO_POLL")
-    limits = {f"{service}_SECONDS": 0.7 for service in services}
-    settings.GOOGLE_AI = {**settings.GOOGLE_AI, **limits}
-    return 0.7
+    limits = {f"{service}_SECONDS": seconds for service in services if when}
+    with override_settings(GOOGLE_AI={**settings.GOOGLE_AI, **limits}):
+        yield

@@ -14,8 +14,9 @@ from breaker.contrib.google.conf import conf
 from breaker.contrib.google.models import Generation
 from locking import lock
 from tests.conftest import signed_in
+from tests.product import until
 
-from .conftest import Remote
+from .conftest import Remote, limited
 
 pytestmark = pytest.mark.django_db
 
@@ -114,13 +115,14 @@ FAULTS = [
 @pytest.mark.parametrize("body", [IMAGE, TEXT], ids=["imagen", "vertex"])
 @pytest.mark.parametrize(("knobs", "status", "code", "retry_after"), FAULTS)
 def test_a_failure_is_told_and_the_same_key_tries_again(
-    api: APIClient, remote: Remote, hasty: float, body: Any,
+    api: APIClient, remote: Remote, body: Any,
     knobs: Any, status: int, code: str, retry_after: str | None,
 ) -> None:  # fmt: skip
     remote.fault(body["service"], times=1, **knobs)
     started = time.monotonic()
-    response = post(api, body)
-    assert time.monotonic() - started < hasty + 1
+    with limited(0.7, when=status == 504):
+        response = post(api, body)
+    assert time.monotonic() - started < 10
     assert is_problem(response, status, code)
     assert response.headers.get("Retry-After") == retry_after
     assert body["prompt"] not in response.content.decode()
@@ -218,8 +220,9 @@ def test_a_film_is_submitted_once_and_polled_to_its_end(api: APIClient, remote: 
 def test_a_film_in_the_making_is_polled_once_a_second(api: APIClient, remote: Remote) -> None:
     url = post(api, FILM).headers["Location"]
     remote.fault("veo_poll", status=500)
+    begun = time.monotonic()
     assert [api.get(url).json()["status"] for _ in range(3)] == ["running"] * 3
-    assert remote.counts["veo_poll"] == 1
+    assert 1 <= remote.counts["veo_poll"] <= 1 + int(time.monotonic() - begun)
     assert post(api, FILM).status_code == 202
 
 
@@ -308,10 +311,11 @@ UNKNOWN_FATES = [
 
 @pytest.mark.parametrize("knobs", UNKNOWN_FATES, ids=[str(fate)[:40] for fate in UNKNOWN_FATES])
 def test_a_film_of_unknown_fate_is_never_submitted_again(
-    api: APIClient, remote: Remote, hasty: float, knobs: Any
+    api: APIClient, remote: Remote, knobs: Any
 ) -> None:
     remote.fault("veo_submit", times=1, **knobs)
-    assert post(api, FILM).status_code in (502, 504)
+    with limited(0.7, when="hang" in knobs):
+        assert post(api, FILM).status_code in (502, 504)
     again = post(api, FILM)
     assert (again.status_code, again.json()["status"]) == (200, "submission_unknown")
     assert remote.counts["veo_submit"] == 1
@@ -368,13 +372,12 @@ def test_an_open_submit_circuit_does_not_stop_the_polling(api: APIClient, remote
 def test_an_open_circuit_recovers_by_itself(
     api: APIClient, remote: Remote, settings: Settings
 ) -> None:
-    settings.BREAKER = {**settings.BREAKER, "OPEN_TIMEOUT": 0.3}
+    settings.BREAKER = {**settings.BREAKER, "OPEN_TIMEOUT": 2}
     remote.fault("imagen", status=503, times=5)
     for _ in range(5):
         assert is_problem(post(api, IMAGE), 503, "upstream_error")
     assert is_problem(post(api, IMAGE), 503, "circuit_open")
-    time.sleep(0.4)
-    assert post(api, IMAGE).status_code == 201
+    until(lambda: post(api, IMAGE).status_code == 201)
     assert post(api, IMAGE, key="another").status_code == 201
 
 

@@ -56,7 +56,7 @@ def go(process: subprocess.Popen[str]) -> None:
 
 
 def codes(process: subprocess.Popen[str]) -> list[int]:
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=60)
     found: list[int] = json.loads(output)
     return found
 
@@ -85,7 +85,7 @@ def test_two_processes_with_one_key_pay_once(
     remote.fault("imagen", latency=0.3)
     with ExitStack() as stack:
         workers = [
-            stack.enter_context(poster(process_env, remote, user, threads=10, seconds=5))
+            stack.enter_context(poster(process_env, remote, user, threads=10, seconds=30))
             for _ in range(2)
         ]
         for worker in workers:
@@ -123,7 +123,7 @@ def test_a_killed_worker_is_succeeded_under_a_higher_fence_and_cannot_write(
     assert Generation.objects.get().status == "succeeded"
 
 
-def wait_for(condition, seconds: float = 10) -> None:  # type: ignore[no-untyped-def]
+def wait_for(condition, seconds: float = 30) -> None:  # type: ignore[no-untyped-def]
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

@@ -11,7 +11,7 @@ from health.checker import Checker
 from health.responder import HealthResponder
 
 
-def eventually(condition: Callable[[], Any], *, within: float = 5.0) -> float:
+def eventually(condition: Callable[[], Any], *, within: float = 30.0) -> float:
     """Seconds until ``condition`` held; fails when it does not in time."""
     began = time.monotonic()
     while not condition():

@@ -30,7 +30,7 @@ def in_both_colours(name: str = "n") -> Iterator[list[Grant]]:
 
 def after_promotion(grant: Grant) -> Lease:
     """Tried again until another server has taken over."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while True:
         try:
             return grant()

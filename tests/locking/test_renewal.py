@@ -47,7 +47,7 @@ def losses() -> Losses:
     return Losses()
 
 
-def until(condition, *, within: float = 5) -> None:
+def until(condition, *, within: float = 30) -> None:
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline

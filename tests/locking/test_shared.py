@@ -32,6 +32,7 @@ from locking import (
 from locking.names import Kind
 from tests.locking.proxy import Fault, Proxy
 from tests.product import until
+from tests.rounds import can
 from tests.servers import Valkey
 
 RW = names.share_keys("lock", Kind.RW, "n")
@@ -141,10 +142,10 @@ def test_a_semaphore_has_so_many_permits():
 
 @pytest.mark.race
 def test_a_permit_whose_lease_ran_out_comes_back_and_is_not_released_twice():
-    dead = semaphore("n", 1, lease=0.1, renew=False).acquire()
     begun = time.monotonic()
-    with semaphore("n", 1, wait=5):
-        assert 0.05 < time.monotonic() - begun < 0.5
+    dead = semaphore("n", 1, lease=0.1, renew=False).acquire()
+    with semaphore("n", 1, wait=20):
+        assert 0.1 <= time.monotonic() - begun < 10
         assert dead.lost
         with pytest.raises(LockExpired):
             dead.release()
@@ -245,7 +246,7 @@ def test_who_reads_and_asks_to_write_would_wait_for_itself(elsewhere):
             wanted.write.acquire()
         with pytest.raises(LockDeadlock):
             wanted.write.try_acquire()
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 10
         assert caught.value.name == "n"
         assert elsewhere(wanted.write.try_acquire) is None
     with wanted.write:
@@ -305,7 +306,7 @@ def test_of_two_who_wait_for_each_others_share_exactly_one_gives_way(pool, kind)
     begun = time.monotonic()
     futures = [pool.submit(take, *names) for names in ("ab", "ba")]
     errors = [future.exception() for future in futures]
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 15  # and nobody waits its time out
     assert sorted(type(error).__name__ for error in errors) == ["LockDeadlock", "NoneType"]
 
 
@@ -355,27 +356,30 @@ def test_only_the_share_that_is_meant_is_taken_away(store):
 
 @pytest.mark.race
 def test_a_writer_runs_soon_after_the_last_dead_reader_ran_out():
-    for length in (0.3, 0.15):
-        rw_lock("n", lease=length, renew=False).read.acquire()
-    begun = time.monotonic()
-    result = []
+    def soon() -> bool:
+        result = []
+        begun = time.monotonic()
+        for length in (0.3, 0.15):
+            rw_lock("n", lease=length, renew=False).read.acquire()
 
-    def write():
-        with rw_lock("n", wait=5).write:
-            result.append(time.monotonic() - begun)
+        def write():
+            with rw_lock("n", wait=20).write:
+                result.append(time.monotonic() - begun)
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    writer.join()
-    assert 0.2 < result[0] < 0.6
+        writer = threading.Thread(target=write)
+        writer.start()
+        writer.join()
+        return 0.3 <= result[0] < 0.6
+
+    assert can(soon)
 
 
 @pytest.mark.race
 def test_a_wait_ends_when_it_should_and_leaves_its_place(pool, store):
     with rw_lock("n").read:
-        writer = pool.submit(rw_lock("n", wait=0.3).write.acquire)
+        writer = pool.submit(rw_lock("n", wait=1.5).write.acquire)
         in_line(store, RW, 1)
-        reader = pool.submit(rw_lock("n", wait=5).read.acquire)
+        reader = pool.submit(rw_lock("n", wait=20).read.acquire)
         in_line(store, RW, 2)
         with pytest.raises(LockBusy):
             writer.result()

