@@ -1,29 +1,52 @@
+from typing import Any
+
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from accounts import control
 from accounts.models import LoginSession
 
+from .records import ReadOnly
+
+
+class Life(admin.SimpleListFilter):
+    title = "life"
+    parameter_name = "life"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("alive", "alive"), ("over", "over")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[LoginSession]
+    ) -> QuerySet[LoginSession]:
+        alive = Q(revoked_at=None, expires_at__gt=timezone.now())
+        match self.value():
+            case "alive":
+                return queryset.filter(alive)
+            case "over":
+                return queryset.exclude(alive)
+        return queryset
+
 
 @admin.register(LoginSession)
-class LoginSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class LoginSessionAdmin(ReadOnly):
     """Facts to read, and one thing to do with them. Refresh tokens are not shown at all."""
 
-    list_display = [
-        "user",
-        "device",
-        "address",
-        "created_at",
-        "last_used_at",
-        "revoked_at",
-        "reason",
-    ]
-    list_filter = [("revoked_at", admin.EmptyFieldListFilter)]
+    list_display = ["user", "device", "state", "address", "last_used_at", "created_at"]
+    list_filter = [Life]
     list_select_related = ["user"]
     search_fields = ["user__username", "device"]
     date_hierarchy = "created_at"
+    ordering = ["-last_used_at"]
     actions = ["end_selected"]
+
+    @admin.display(ordering="revoked_at")
+    def state(self, session: LoginSession) -> str:
+        if session.revoked_at is not None:
+            return session.reason or "ended"
+        return "alive" if session.expires_at > timezone.now() else "its time is over"
 
     @admin.action(description="End selected login sessions", permissions=["end"])
     def end_selected(self, request: HttpRequest, queryset: QuerySet[LoginSession]) -> None:
@@ -33,12 +56,3 @@ class LoginSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("accounts.end_loginsession")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: LoginSession | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: LoginSession | None = None) -> bool:
-        return False

@@ -3,6 +3,7 @@ from collections.abc import Callable
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import LoginSession
 
@@ -51,6 +52,22 @@ def test_the_selected_sessions_end(
     assert call("GET", "me", access=gone["access"]).status_code == 401
     assert call("GET", "me", access=kept["access"]).status_code == 200
     assert LoginSession.objects.get(pk=gone["session"]).reason == "ended by operator"
+
+
+def test_the_list_tells_who_is_alive_and_why_others_are_not(
+    operator: User, sign_in: Callable[..., Json], call: Call
+) -> None:
+    call("POST", "logout", access=sign_in(device="left")["access"])
+    sign_in(device="stays")
+    late = sign_in(device="late")["session"]
+    LoginSession.objects.filter(pk=late).update(expires_at=timezone.now())
+    client = signed_in(operator)
+    everything = client.get(LIST).text
+    assert all(word in everything for word in ("alive", "logout", "its time is over"))
+    devices = {"alive": {"stays"}, "over": {"left", "late"}}
+    for life, shown in devices.items():
+        page = client.get(LIST, {"life": life}).text
+        assert {name for name in ("left", "stays", "late") if f">{name}</td>" in page} == shown
 
 
 def test_looking_does_not_allow_ending(pair: Json, call: Call) -> None:
