@@ -207,7 +207,7 @@ class Breaker:
         if outcome in (Outcome.OK, Outcome.NEUTRAL):
             return NO_REPORT
         # Nobody asked for anything by our own losing patience: no rule of the user's is asked.
-        wait = 0.0 if isinstance(end, TrialTooLong) else self.rules.wait(end)
+        wait = 0.0 if type(end) is TrialTooLong else self.rules.wait(end)
         return Report(int(wait * 1000), described(end))
 
 

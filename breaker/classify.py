@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
 from . import headers
 from .bounds import LONGEST, exceptions
 from .errors import CallRefused
 from .kinds import plain
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
@@ -32,24 +33,24 @@ RecordResult = Callable[[Any], object]
 RetryAfter = Callable[[object], float | None]
 
 
+def is_a(end: object, *kinds: type[T]) -> TypeGuard[T]:
+    """By its type: asked for its class, a lazy object would have to work, and might fail."""
+    return issubclass(type(end), kinds)
+
+
 def default_outcome(end: object) -> Outcome:
     """The verdict on a result or an exception when nobody knows better.
 
     That on several exceptions is the worst one.
     """
-    match end:
-        case CallRefused():
-            return Outcome.NEUTRAL
-        case Exception() if isinstance(end, tuple(_answers)):
-            return Outcome.NEUTRAL
-        case ExceptionGroup():
-            return worst(map(default_outcome, end.exceptions))
-        case Exception():
-            return _of_code(_http_code(end))
-        case BaseException():
-            # Cancelled tasks, Ctrl-C and closed generators say nothing about the dependency.
-            return Outcome.NEUTRAL
-    return Outcome.OK
+    if is_a(end, CallRefused, *_answers):
+        return Outcome.NEUTRAL
+    if is_a(end, ExceptionGroup):
+        return worst(map(default_outcome, end.exceptions))
+    if is_a(end, Exception):
+        return _of_code(_http_code(end))
+    # Cancelled tasks, Ctrl-C and closed generators say nothing about the dependency.
+    return Outcome.NEUTRAL if is_a(end, BaseException) else Outcome.OK
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
@@ -123,18 +124,18 @@ class Rules:
 
     def outcome(self, end: object) -> Outcome:
         """The verdict on ``end``, the result or the exception of a call."""
-        if isinstance(end, BaseException):
-            if not isinstance(end, Exception) or isinstance(end, (CallRefused, *self.ignore)):
-                return Outcome.NEUTRAL
-            if isinstance(end, self.record):
-                return Outcome.FAILURE
-            if isinstance(end, ExceptionGroup) and self.classify is None:
-                return worst(map(self.outcome, end.exceptions))
-        elif not self.judges_results:
-            return Outcome.OK
-        elif self.record_result is not None and self._is_recorded(self.record_result, end):
+        if is_a(end, BaseException):
+            return self._of_exception(end)
+        if self.record_result is not None and self._is_recorded(self.record_result, end):
             return Outcome.FAILURE
-        return self._judge(end)
+        return Outcome.OK if self.classify is None else self._judge(end)
+
+    def _of_exception(self, error: object) -> Outcome:
+        if not is_a(error, Exception) or is_a(error, CallRefused, *self.ignore):
+            return Outcome.NEUTRAL
+        if is_a(error, *self.record):
+            return Outcome.FAILURE
+        return self._judge(error)
 
     def _is_recorded(self, predicate: RecordResult, result: object) -> bool:
         try:
@@ -146,12 +147,18 @@ class Rules:
 
     def _judge(self, end: object) -> Outcome:
         try:
-            classify = default_outcome if self.classify is None else self.classify
-            return Outcome(classify(end))
+            return self._classified(end)
         except Exception:
             # Nor replace the exception that the caller waits for.
             logger.exception("A rule of classification failed")
-            return Outcome.FAILURE if isinstance(end, Exception) else Outcome.OK
+            return Outcome.FAILURE if is_a(end, Exception) else Outcome.OK
+
+    def _classified(self, end: object) -> Outcome:
+        if self.classify is not None:
+            return Outcome(self.classify(end))
+        if is_a(end, ExceptionGroup):
+            return worst(map(self.outcome, end.exceptions))
+        return default_outcome(end)
 
     def wait(self, end: object) -> float:
         """Seconds the dependency asked for; 0 if it did not."""

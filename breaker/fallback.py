@@ -85,7 +85,7 @@ class _Begun:
         self._function = function
         self.yet = False
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         self.yet = True
         return self._function(*args, **kwargs)
 

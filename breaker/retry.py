@@ -17,7 +17,7 @@ from .beside import AsyncItems, Items, decorated
 from .bounds import exceptions
 from .budget import RetryBudget, checked, shared_budget
 from .chance import uniform
-from .classify import Classify, Outcome, RecordResult, RetryAfter, Rules
+from .classify import Classify, Outcome, RecordResult, RetryAfter, Rules, is_a
 from .deadline import ends_at
 from .kinds import name_of
 from .names import canonical
@@ -163,17 +163,13 @@ class Retry:
         )
         if wait is None or wait >= time_left:
             return None
-        timed_out = isinstance(end, TimeoutError)
-        price = self.budget.timeout_price if timed_out else self.budget.price
+        price = self.budget.timeout_price if is_a(end, TimeoutError) else self.budget.price
         return Attempt(attempt.number + 1, wait, price) if self.budget.spend(price) else None
 
     def _hopeful(self, end: object) -> bool:
-        match end:
-            case StopIteration() | StopAsyncIteration():
-                return False  # an answer like any other: there are no items
-            case BaseException():
-                return isinstance(end, self.on)
-        return True
+        if is_a(end, StopIteration, StopAsyncIteration):
+            return False  # an answer like any other: there are no items
+        return is_a(end, *self.on) or not is_a(end, BaseException)
 
     def _after(self, end: object, outcome: Outcome, attempt: Attempt) -> Attempt | None:
         time_left, random = ends_at() - monotonic(), uniform(0, 1)

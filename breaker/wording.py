@@ -6,6 +6,7 @@ setting keeps their class only.
 
 import re
 
+from .classify import is_a
 from .conf import conf
 
 LONGEST = 300
@@ -41,7 +42,7 @@ def described(end: object) -> str:
     if end is None:
         return ""
     name = type(end).__name__
-    text = _text(end) if isinstance(end, BaseException) and conf().error_detail else ""
+    text = _text(end) if is_a(end, BaseException) and conf().error_detail else ""
     return _printable(f"{name}: {redacted(text)}" if text else name)[:LONGEST]
 
 
@@ -51,7 +52,7 @@ def redacted(text: str) -> str:
     return text
 
 
-def _text(error: BaseException) -> str:
+def _text(error: object) -> str:
     try:
         return _printable(str(error)[:LONGEST_LOOK])
     except Exception:

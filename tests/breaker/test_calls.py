@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial, wraps
+from itertools import count
 from typing import Any
 
 import pytest
@@ -18,9 +19,10 @@ from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import AsyncRequestFactory, RequestFactory
 from django.utils.decorators import method_decorator
+from django.utils.functional import SimpleLazyObject
 from django.views import View
 
-from breaker import CircuitOpenError, PolicyError, State, circuit_breaker, get_breaker
+from breaker import CircuitOpenError, PolicyError, State, circuit_breaker, get_breaker, retry
 from breaker.agent import agent
 from breaker.breaker import Breaker
 from breaker.circuit import Verb
@@ -693,6 +695,65 @@ class TestRecordResult:
     def test_it_is_a_plain_function(self, rule: str, value: Any) -> None:
         with pytest.raises(PolicyError, match=f"{rule} must be a plain function"):
             circuit_breaker("results", **{rule: value})
+
+
+def shy() -> Exception:
+    """Like a lazy object, which would have to work to tell its class, and cannot."""
+
+    def no_class(self: object) -> type:
+        raise RuntimeError("asked for its class")
+
+    return type("Shy", (Exception,), {"__class__": property(no_class)})()
+
+
+numbers = count()
+RULES: dict[str, Any] = {
+    "default": {},
+    "slow": {"slow_call_seconds": 60},
+    "results": {"record_result": lambda result: False},
+    "ignored": {"ignore": (KeyError,), "record": (OSError,)},
+}
+every_rule = pytest.mark.parametrize("rules", RULES.values(), ids=RULES.keys())
+
+
+@every_rule
+@pytest.mark.parametrize("grouped", [False, True], ids=["alone", "in a group"])
+def test_an_exception_that_cannot_be_asked_for_its_class_is_the_callers(
+    rules: dict[str, Any], grouped: bool
+) -> None:
+    error = ExceptionGroup("two", [Down(), shy()]) if grouped else shy()
+
+    def fail() -> None:
+        raise error
+
+    name = f"shy:{next(numbers)}"
+    guarded = circuit_breaker(name, **rules)(fail)
+    retried = retry(name, attempts=2, delay=0)(fail)
+    # Told by true and false, because pytest could not show what is raised instead.
+    assert [raises(guarded, error), raises(retried, error)] == [True, True]
+    assert view(name).tally.failures == 1
+
+
+def raises(function: Callable[[], object], error: Exception) -> bool:
+    try:
+        function()
+    except Exception as caught:
+        return caught is error
+    return False
+
+
+@every_rule
+def test_a_lazy_result_is_not_made_to_work(rules: dict[str, Any]) -> None:
+    name = f"lazy:{next(numbers)}"
+    result = SimpleLazyObject(pytest.fail)
+    get_breaker(name, **rules)
+    assert circuit_breaker(name)(lambda: result)() is result
+    assert retry(name, attempts=2, delay=0, **rules_of(rules))(lambda: result)() is result
+    assert view(name).tally.calls == 1
+
+
+def rules_of(rules: dict[str, Any]) -> dict[str, Any]:
+    return {name: rule for name, rule in rules.items() if name != "slow_call_seconds"}
 
 
 class Abandoned:

@@ -133,11 +133,14 @@ def test_the_original_exception_passes_unchanged() -> None:
 
 
 def test_names_given_to_the_guarded_function_do_not_clash_with_ours() -> None:
-    @circuit_breaker("clash")
-    def call(*, self: int, function: int) -> int:
-        return self + function
+    def call(*, self: int, function: int, part: int = 0) -> int:
+        return self + function + part
 
-    assert call(self=1, function=2) == 3
+    for fallback in (None, call):
+        guarded = circuit_breaker("clash", fallback=fallback, key=lambda **_: "1")(call)
+        assert guarded(self=1, function=2, part=3) == 6
+    open_circuit("clash:1")
+    assert guarded(self=1, function=2, part=3) == 6
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
