@@ -42,7 +42,7 @@ class AccountLocked(AccountsError):
 
 
 class RateLimited(AccountsError):
-    """Too many requests. Try again later."""
+    """Too many requests."""
 
     status = 429
     code = "rate_limited"

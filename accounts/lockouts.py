@@ -48,7 +48,8 @@ def unlock(chosen: QuerySet[LoginGuard], *, actor: str, reason: str) -> int:
 def lock_hard(chosen: QuerySet[LoginGuard], *, actor: str, reason: str) -> int:
     """Lock until an operator unlocks, devices of the owner included; how many were not yet so."""
     with transaction.atomic():
-        fresh = list(chosen.filter(hard=False).order_by("pk").select_for_update())
+        soft = LoginGuard.objects.filter(pk__in=chosen.values("pk"), hard=False)
+        fresh = list(soft.order_by("pk").select_for_update())
         LoginGuard.objects.filter(pk__in=[guard.pk for guard in fresh]).update(
             hard=True, pending=0, generation=F("generation") + 1
         )

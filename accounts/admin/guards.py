@@ -7,6 +7,7 @@ from django.contrib.admin.helpers import ActionForm
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from accounts import lockouts
 from accounts.models import LoginGuard
@@ -42,27 +43,37 @@ class LoginGuardAdmin(ReadOnly):
     """Accounts somebody failed to log in to: those locked can be unlocked here."""
 
     list_display = [
-        "account", "dimension", "locked_now", "failed", "level", "locked_until", "hard",
-        "addresses", "touched_at",
+        "account", "dimension", "lock", "failed", "level", "addresses", "touched_at",
     ]  # fmt: skip
-    list_filter = [LockedNow, "dimension", "hard"]
+    list_filter = [LockedNow, "dimension"]
     list_select_related = ["user"]
     search_fields = ["user__username", "digest"]
     ordering = ["-touched_at"]
     actions = ["unlock_selected", "lock_selected"]
     action_form = ReasonForm
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        page: Any = super().get_changelist_instance(request)
+        found = lockouts.networks(page.result_list)
+        for guard in page.result_list:
+            guard.networks = found.get(guard.digest, [])
+        return page
+
     @admin.display(description="account", ordering="user")
     def account(self, guard: LoginGuard) -> str:
         return guard.user.get_username() if guard.user else f"no user ({guard.digest[:8]})"
 
-    @admin.display(description="locked", boolean=True)
-    def locked_now(self, guard: LoginGuard) -> bool:
-        return guard.hard or bool(guard.locked_until and guard.locked_until > timezone.now())
+    @admin.display(description="locked", ordering="locked_until")
+    def lock(self, guard: LoginGuard) -> str:
+        if guard.hard:
+            return "until unlocked"
+        if guard.locked_until is None or guard.locked_until <= timezone.now():
+            return "no"
+        return f"until {date_format(timezone.localtime(guard.locked_until), 'j M H:i')}"
 
     @admin.display(description="failures came from")
-    def addresses(self, guard: LoginGuard) -> str:
-        return ", ".join(lockouts.networks([guard]).get(guard.digest, ()))
+    def addresses(self, guard: Any) -> str:
+        return ", ".join(guard.networks)
 
     @admin.action(description="Unlock selected accounts", permissions=["unlock"])
     def unlock_selected(self, request: HttpRequest, queryset: QuerySet[LoginGuard]) -> None:

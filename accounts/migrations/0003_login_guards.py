@@ -36,6 +36,8 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='auth_events', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'verbose_name': 'event',
+                'verbose_name_plural': 'audit log',
                 'indexes': [models.Index(fields=['account', '-at'], name='accounts_events_of_account')],
             },
         ),
@@ -55,6 +57,7 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='login_guards', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'verbose_name': 'lockout',
                 'permissions': [('unlock_loginguard', 'Can lock and unlock accounts')],
                 'indexes': [models.Index(condition=models.Q(('hard', True)), fields=['hard'], name='accounts_hard_locks')],
                 'constraints': [models.UniqueConstraint(fields=('dimension', 'digest'), name='accounts_one_guard')],

@@ -33,6 +33,8 @@ class AuthEvent(models.Model):
     detail = models.CharField(max_length=300, blank=True)
 
     class Meta:
+        verbose_name = "event"
+        verbose_name_plural = "audit log"
         indexes = [models.Index(fields=["account", "-at"], name="accounts_events_of_account")]
 
     def __str__(self) -> str:

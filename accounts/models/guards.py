@@ -32,6 +32,7 @@ class LoginGuard(models.Model):
     touched_at = models.DateTimeField("last try", db_index=True)
 
     class Meta:
+        verbose_name = "lockout"
         constraints = [
             models.UniqueConstraint(fields=["dimension", "digest"], name="accounts_one_guard")
         ]

@@ -2,10 +2,12 @@ from typing import Any
 
 import pytest
 from django.core.checks import CheckMessage
+from django.db import connection
 from pytest_django import Settings
 
 from accounts.checks import check_cache, check_settings, check_transactions
 from accounts.keyring import Key, State
+from accounts.login_checks import check_backends, check_database
 
 from .conftest import Json
 
@@ -52,6 +54,15 @@ def test_a_misspelt_key_is_an_error_that_names_it(settings: Settings) -> None:
         ("REFRESH_GRACE", "1"),
         ("MAX_SESSIONS", 0),
         ("MAX_SESSIONS", 2.0),
+        ("LOCKOUT_TRIES", 0),
+        ("LOCKOUT_SECONDS", 0.5),
+        ("LOCKOUT_LONGEST", 60),
+        ("LOCKOUT_QUIET", 0),
+        ("DEVICE_LIFETIME", -1),
+        ("LOGIN_RATE", 19),
+        ("FAILURE_RATE", 19),
+        ("PARALLEL_HASHES", 0),
+        ("AUDIT_DAYS", True),
     ],
 )
 def test_a_wrong_value_is_an_error_that_names_its_key(
@@ -75,8 +86,6 @@ def test_derived_keys_are_a_warning_each(settings: Settings) -> None:
 def test_deferred_sqlite_transactions_are_a_warning(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from django.db import connection
-
     assert check_transactions() == []
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", {})
     expected = ["accounts.W003"] if connection.vendor == "sqlite" else []
@@ -127,3 +136,38 @@ def test_errors_swallowed_by_all_caches_are_told_too(settings: Settings) -> None
 def test_the_default_cache_is_no_place_for_what_was_revoked(settings: Settings) -> None:
     settings.ACCOUNTS = {**settings.ACCOUNTS, "CACHE": "default"}
     assert [message.id for message in check_cache()] == ["accounts.W005"]
+
+
+@pytest.mark.parametrize(
+    ("backends", "warned"),
+    [
+        (["accounts.login.LockoutBackend"], []),
+        (["tests.accounts.test_login.ByMail"], []),
+        (["django.contrib.auth.backends.ModelBackend"], ["accounts.W006"]),
+        (
+            ["django.contrib.auth.backends.ModelBackend", "accounts.login.LockoutBackend"],
+            ["accounts.W006"],
+        ),
+        ([], ["accounts.W006"]),
+    ],
+    ids=["ours", "one made of ours", "another", "another first", "none"],
+)
+def test_passwords_that_nothing_guards_are_warned_of(
+    settings: Settings, backends: list[str], warned: list[str]
+) -> None:
+    settings.AUTHENTICATION_BACKENDS = backends
+    assert [message.id for message in check_backends()] == warned
+
+
+def test_transactions_around_password_checks_are_warned_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert list(check_database()) == []
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    expected = ["accounts.W007"] if connection.vendor == "sqlite" else []
+    assert [message.id for message in check_database()] == expected
+
+
+def test_a_database_that_cannot_count_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "vendor", "mysql")
+    assert [message.id for message in check_database()] == ["accounts.E005"]

@@ -50,6 +50,36 @@ def test_the_admin_shows_each_app_and_breaks_no_policy(
     assert complaints == []
 
 
+def log_in(page: Page, name: str, password: str) -> int:
+    page.goto("/admin/login/")
+    page.get_by_label("Username:").fill(name)
+    page.get_by_label("Password:").fill(password)
+    with page.expect_navigation() as went:
+        page.get_by_role("button", name="Log in").click()
+    return went.value.status
+
+
+def test_the_login_page_tells_a_locked_account_in_words(
+    page: Page, complaints: list[str], product: Product
+) -> None:
+    assert [log_in(page, "keeper", "wrong") for _ in range(6)] == [200] * 5 + [423]
+    told = page.get_by_text("The account is locked after too many failed logins.")
+    expect(told).to_contain_text("Try again in 15 minutes.")
+    expect(page).to_have_title("Error: Log in | Mainstay")
+    expect(page.get_by_label("Username:")).to_be_focused()
+    keep(page, "login-locked")
+    page.set_viewport_size({"width": 390, "height": 800})
+    keep(page, "login-locked-narrow")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    # The browser repeats the status on its console, and misses an icon; there is nothing else.
+    assert [text for text in complaints if "Failed to load resource" not in text] == []
+    bearer = f"Bearer {product.sign_in(PASSWORD)}"
+    lockouts = f"{product.url}/api/v1/auth/lockouts"
+    for row in call("GET", lockouts, Authorization=bearer).json["results"]:
+        unlock = f"{lockouts}/{row['id']}/unlock"
+        assert call("POST", unlock, {"reason": "seen"}, Authorization=bearer).status == 200
+
+
 def test_an_operator_unlocks_an_account_and_says_why(
     signed_in: Page, complaints: list[str], product: Product
 ) -> None:
