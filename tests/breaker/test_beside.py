@@ -116,13 +116,13 @@ class TestTheStatedOrder:
 
         def call() -> str:
             seen.append(time_left(60))
-            time.sleep(0.1)
+            time.sleep(0.6)
             if len(seen) < 3:
                 raise Down
             return "done"
 
         assert stack(call)() == "done"
-        assert seen[0] - seen[2] < 0.15
+        assert seen[0] - seen[2] < 1
 
 
 def test_a_call_ended_by_its_limit_is_a_failure_and_is_tried_again() -> None:
@@ -176,7 +176,7 @@ class TestOtherOrders:
         started = time.monotonic()
         with pytest.raises(Down), time_limit(0.1):
             retry("bounded", delay=10, attempts=100).call(flaky)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 9
         assert flaky.calls < 3
 
     def test_a_full_bulkhead_within_a_breaker_is_neutral(self) -> None:

@@ -212,7 +212,7 @@ def test_a_listener_that_hangs_keeps_no_row_waiting(history: None) -> None:
     try:
         for name in ("first", "second"):
             open_circuit(name)
-        eventually(lambda: BreakerTransition.objects.count() == 2, seconds=10)
+        eventually(lambda: BreakerTransition.objects.count() == 2)
         assert not agent.flush(0.1)
     finally:
         over.set()

@@ -31,6 +31,7 @@ from breaker.shared import SharedStore
 from breaker.window import Tally
 from config.redis import caches
 from tests.breaker.test_guard import Down, fail, open_circuit, view
+from tests.rounds import can, can_within
 from tests.servers import Valkey
 
 pytestmark = pytest.mark.race
@@ -182,18 +183,21 @@ class TestWithAStoreThatFails:
 
     def test_a_hanging_store_costs_one_time_out(self, own_store: Valkey) -> None:
         breaker = get_breaker("hanging", failure_threshold=1000)
-        breaker.call(int)
-        own_store.pause()
-        costs = []
-        for _ in range(50):
-            started = time.perf_counter()
-            with pytest.raises(Down):
-                breaker.call(fail)
-            costs.append(time.perf_counter() - started)
-        assert sum(costs) < 0.3
-        assert sorted(costs)[-2] < 0.05
-        own_store.resume()
-        eventually(lambda: link.up)
+
+        def little() -> bool:
+            breaker.call(int)
+            own_store.pause()
+            costs = []
+            for _ in range(50):
+                started = time.perf_counter()
+                with pytest.raises(Down):
+                    breaker.call(fail)
+                costs.append(time.perf_counter() - started)
+            own_store.resume()
+            eventually(lambda: link.up)
+            return sum(costs) < 0.3 and sorted(costs)[-2] < 0.05
+
+        assert can(little)
         with pytest.raises(Down):
             breaker.call(fail)
         assert view("hanging").tally.failures >= 1
@@ -201,20 +205,24 @@ class TestWithAStoreThatFails:
     def test_callers_hardly_notice_that_the_store_stops_under_load(self, own_store: Valkey) -> None:
         breaker = get_breaker("loaded", failure_threshold=100_000)
         breaker.call(int)
-        load = Load(breaker, callers=8)
-        load.go_on(1)
-        before = load.costs()
-        own_store.pause()
-        load.go_on(2)
-        during = load.costs()
-        own_store.resume()
-        load.stop()
-        for name, costs in (("before", before), ("during", during)):
-            logger.info("%s: p99 %.2f ms of %d", name, percentile(costs, 99) * 1000, len(costs))
-        assert not load.surprises
-        assert percentile(during, 99) < percentile(before, 99) + 0.06
-        assert sum(cost > 0.04 for cost in during) <= 2 * 8  # the one time-out, met together
-        eventually(lambda: link.up, seconds=10)
+
+        def hardly() -> bool:
+            load = Load(breaker, callers=8)
+            load.go_on(1)
+            before = load.costs()
+            own_store.pause()
+            load.go_on(2)
+            during = load.costs()
+            own_store.resume()
+            load.stop()
+            eventually(lambda: link.up)
+            for name, costs in (("before", before), ("during", during)):
+                logger.info("%s: p99 %.2f ms of %d", name, percentile(costs, 99) * 1000, len(costs))
+            assert not load.surprises
+            late = sum(cost > 0.04 for cost in during)  # the one time-out, met together
+            return percentile(during, 99) < percentile(before, 99) + 0.06 and late <= 2 * 8
+
+        assert can(hardly)
 
     def test_a_circuit_first_used_during_the_outage_works(self, own_store: Valkey) -> None:
         own_store.stop()
@@ -225,9 +233,11 @@ class TestWithAStoreThatFails:
     def test_the_state_page_does_not_hang(self, own_store: Valkey) -> None:
         get_breaker("page").call(int)
         own_store.pause()
-        started = time.perf_counter()
-        assert [status.source for status in circuits()] == ["local"]
-        assert time.perf_counter() - started < 0.5
+
+        def look() -> None:
+            assert [status.source for status in circuits()] == ["local"]
+
+        assert can_within(0.5, look)
 
     def test_who_only_watches_notices_the_return_too(self, own_store: Valkey) -> None:
         link.shared().record("theirs", Policy(), Tally(ok=1), epoch=0)
@@ -272,7 +282,7 @@ client = Client()
 def test_a_circuit_first_used_while_the_interpreter_ends_lets_it_end() -> None:
     environ = {**os.environ, "PYTHONPATH": str(settings.BASE_DIR)}
     ended = subprocess.run(
-        [sys.executable, "-c", LAST_CALL], env=environ, capture_output=True, text=True, timeout=20
+        [sys.executable, "-c", LAST_CALL], env=environ, capture_output=True, text=True, timeout=60
     )
     assert (ended.returncode, ended.stdout) == (0, "closed well\n"), ended.stderr
 
@@ -287,6 +297,7 @@ def strike(death: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> threa
 
     with monkeypatch.context() as patch:
         patch.setattr(PubSub, "get_message", die)
+        agent.forget()  # one that listens already may not hear anything
         get_breaker("watched").call(int)
         eventually(lambda: struck)
     return struck[0]
@@ -375,7 +386,7 @@ def test_idle_circuits_cost_one_read_a_second_however_many(own_valkey: Valkey) -
         client.config_resetstat()
         time.sleep(2)
         counted = commands(client)
-        idle.communicate("\n", timeout=20)
+        idle.communicate("\n", timeout=60)
     assert 1 <= counted <= 4
 
 
@@ -508,5 +519,5 @@ def test_a_loss_that_looks_like_no_loss_is_found_by_and_by(
     epoch = view("swept").epoch
     time.sleep(1.5)  # a poll: the opening is known
     assert get_redis_connection("breaker").delete("cb:{breaker}:circuit:swept") == 1
-    eventually(lambda: shared_state("swept") is State.OPEN, seconds=15)
+    eventually(lambda: shared_state("swept") is State.OPEN)
     assert view("swept").epoch == epoch

@@ -139,9 +139,9 @@ def test_counters_of_all_processes_sum_beside_the_shared_state(
 
     workers = [start(WORKER, "30"), start(WORKER, "12")]
     for worker in workers:
-        worker.communicate(timeout=30)
+        worker.communicate(timeout=60)
         assert worker.returncode == 0
-    text, _ = start(SCRAPER).communicate(timeout=30)
+    text, _ = start(SCRAPER).communicate(timeout=60)
     seen = samples(text)
     assert seen["health_checks_total", (("outcome", "pass"), ("service", "cache"))] == 42
     assert any(name == "app_build_info" for name, _ in seen)
