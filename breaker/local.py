@@ -35,7 +35,8 @@ class LocalStore:
         with self._lock:
             for name in self._circuits.keys() - keep:
                 circuit = self._circuits[name]
-                if circuit.word == State.CLOSED and not circuit.window.total(now=now).calls:
+                idle = circuit.word == State.CLOSED and not circuit.window.total(now=now).calls
+                if idle and self._circuits[name] is circuit:
                     del self._circuits[name]
 
     def load(self, name: str, policy: Policy) -> View:
@@ -133,12 +134,26 @@ class LocalStore:
     ) -> View:
         now = self._clock()
         with self._lock:
-            known = name in self._circuits
-            before = self._circuits.get(name, NEW)
-            after = operation(before, now)
-            if after is not before:
-                self._circuits[name] = after
+            while True:
+                known = name in self._circuits
+                before = self._circuits.get(name, NEW)
+                after = operation(before, now)
+                if after is before or self._replaced(name, before, after):
+                    break
         return _view(before, after, now=now, known=known, granted=token in after.leases)
+
+    def _replaced(self, name: str, before: Circuit, after: Circuit) -> bool:
+        """Whether nobody was faster: the collector may end a call of this thread within another.
+
+        But not between the look and the change here, where nothing is made and nothing called.
+        """
+        if name in self._circuits:
+            if self._circuits[name] is not before:
+                return False
+        elif before is not NEW:
+            return False
+        self._circuits[name] = after
+        return True
 
 
 def _view(before: Circuit, after: Circuit, *, now: int, known: bool, granted: bool) -> View:

@@ -8,7 +8,7 @@ import pickle
 import time
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial, wraps
 from itertools import count
@@ -27,6 +27,9 @@ from breaker.agent import agent
 from breaker.breaker import Breaker
 from breaker.circuit import Verb
 from breaker.control import act
+from breaker.local import LocalStore
+from breaker.offload import submit
+from breaker.policy import Policy
 from breaker.window import Tally
 from tests.breaker.test_guard import Down, fail, open_circuit, view
 from tests.locking.workers import forked
@@ -814,5 +817,55 @@ def test_the_collector_may_end_a_call_while_the_agent_starts() -> None:
             gc.set_threshold(allocations)
             breaker.call(int)
             gc.set_threshold(700)
+
+    assert forked(work) == 0
+
+
+class Last:
+    """Garbage with something left to do."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self.act = act
+        self.itself = self
+
+    def __del__(self) -> None:
+        self.act()
+
+
+def test_the_collector_may_count_in_the_midst_of_a_count_without_the_store() -> None:
+    def work() -> None:
+        policy = Policy(failure_threshold=1_000_000, window=3600)
+        gc.freeze()
+        for allocations in range(1, 150):
+            store = LocalStore()
+
+            def count(store: LocalStore = store) -> None:
+                store.record("collected", policy, Tally(failed=1), epoch=0)
+
+            count()
+            gc.collect()
+            Last(count)
+            gc.set_threshold(allocations)
+            count()
+            gc.set_threshold(700)
+            gc.collect()
+            assert store.load("collected", policy).tally.failed == 3, allocations
+
+    assert forked(work) == 0
+
+
+def test_the_collector_may_send_a_trip_in_the_midst_of_sending_one() -> None:
+    def work() -> None:
+        trips: list[Future[int]] = []
+        gc.freeze()
+        for allocations in range(1, 150):
+            gc.collect()
+            Last(lambda: trips.append(submit(int)))
+            gc.set_threshold(allocations)
+            trips.append(submit(int))
+            gc.set_threshold(700)
+        gc.collect()
+        assert {trip.result(20) for trip in trips} == {0}
+        assert len(trips) == 2 * 149
 
     assert forked(work) == 0
