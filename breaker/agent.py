@@ -18,6 +18,7 @@ from . import flights, offload, rows
 from .bell import Bell
 from .chance import uniform
 from .counts import MANY
+from .declared import declared
 from .farewell import before_the_end
 from .follower import Follower
 from .history import history
@@ -37,6 +38,7 @@ POLL_EVERY = 1.0
 RENEW_EVERY = LEASE / 1000 / 3
 SWEEP_EVERY = 30.0
 TIDY_EVERY = 60.0
+TELL_EVERY = 3600.0
 LAST_PATIENCE = 2.0
 
 
@@ -107,6 +109,7 @@ class Agent:
         """Write all counts now and wait for the rows; whether every row is written."""
         with self._working:  # what the thread has taken to write is written, too
             self._flush()
+            declared.tell()
         return history.drain(timeout)
 
     def forget(self) -> None:
@@ -119,12 +122,17 @@ class Agent:
             history.forget()
             link.reset()
             current.forget()
+            declared.forget()
+
+    def _finish(self) -> None:
+        offload.drain(LAST_PATIENCE)
+        self.flush(LAST_PATIENCE)
 
     def _hook(self) -> None:
         if not self._hooked:
             self._hooked = True
             os.register_at_fork(after_in_child=self._inherit)
-            before_the_end(lambda: self.flush(timeout=LAST_PATIENCE))
+            before_the_end(self._finish)
 
     def _inherit(self) -> None:
         """In a forked child: threads are gone, locks may be held, counts are the parent's."""
@@ -177,6 +185,9 @@ class Agent:
         if now >= due.renewal:
             due.renewal = now + RENEW_EVERY
             self._renew_trials()
+        if now >= due.telling:
+            due.telling = now + TELL_EVERY * uniform(0.9, 1.1)
+            declared.doubt_standing()
         if now >= due.poll:
             self._refresh(follower, sweep=now >= due.sweep)
             if now >= due.sweep:
@@ -219,6 +230,8 @@ class Agent:
         if follower.reconfigured:
             follower.reconfigured = False
             self.reconfigure()
+        declared.compare(follower.born)
+        declared.tell()
 
 
 @dataclass(slots=True)
@@ -232,6 +245,8 @@ class Due:
     sweep: float = 0.0
     """Done by the poll after it."""
     tidying: float = 0.0
+    telling: float = 0.0
+    """Done by the poll after it."""
 
     def next(self) -> float:
         return min(self.flights, self.flush, self.poll, self.renewal, self.tidying)

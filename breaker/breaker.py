@@ -57,6 +57,7 @@ class Breaker:
     def configure(self, options: Options) -> None:
         """Raises PolicyError; the latest options given for a name apply to the whole process."""
         self.replica.options, self.rules = split(options)
+        self.replica.said = True
         self.options = options
         self._judges_results = self.rules.judges_results
 

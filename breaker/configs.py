@@ -12,7 +12,7 @@ import redis
 from django.db import router, transaction
 from django.db.models.signals import post_delete, post_save
 
-from . import overlay, patterns, registry, rows
+from . import coded, overlay, patterns, rows
 from .actors import check_actor
 from .agent import agent
 from .conf import POLICY_KEYS, conf
@@ -84,8 +84,8 @@ def rows_of(pattern: str | None) -> "list[BreakerConfig]":
 def check(pattern: str, options: Mapping[str, Any]) -> None:
     """Raises ConfigInvalid if circuits could not work with these options for the pattern.
 
-    Options that clash with others are found for the circuits of this process. What other rows
-    say is no concern, unless they were sound until now.
+    Options that clash with others are found for the circuits in the code of any process. What
+    other rows say is no concern, unless they were sound until now.
     """
     patterns.check(pattern)
     try:
@@ -135,8 +135,7 @@ def _joined(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
 
 
 def _policies(pattern: str) -> Iterable[tuple[str, Policy]]:
-    """What the code says of the circuits here that the pattern matches, or of one of its name."""
-    breakers = [one for one in registry.breakers() if patterns.matches(pattern, one.name)]
-    if not breakers:
-        return [(pattern, conf().policy)]
-    return [(one.name, conf().policy_with(one.replica.options)) for one in breakers]
+    """What the code says of the circuits that the pattern matches, or of one of its name."""
+    names = {name for name in coded.all_names() if patterns.matches(pattern, name)}
+    found = coded.options_of(sorted(names or {pattern})).items()
+    return [(name, conf().policy_with(options)) for name, options in found]

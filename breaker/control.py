@@ -1,11 +1,11 @@
 """Verbs and views for operators; the doors (admin, commands, REST, health) call these."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import redis
 
-from . import configs
+from . import coded, configs
 from .actors import check_actor
 from .bounds import LONGEST
 from .breaker import Breaker
@@ -25,7 +25,7 @@ from .names import canonical
 from .pages import Page, bounded, cursor_of, key_of
 from .patterns import literal
 from .policy import Policy
-from .registry import borrowed, known
+from .registry import known
 from .rows import has_row, transitions_of
 from .status import CircuitStatus, status
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from .models import BreakerTransition
 
 __all__ = [
-    "act", "circuit", "circuits", "configure", "configured", "page", "policy", "recall", "shared",
-    "transitions",
+    "act", "circuit", "circuits", "configure", "configured", "page", "policies", "policy",
+    "recall", "shared", "transitions",
 ]  # fmt: skip
 LONGEST_REASON = 300
 LARGEST_EPOCH = 2**53 - 1
@@ -48,13 +48,17 @@ def circuit(name: str) -> CircuitStatus:
 
 
 def policy(name: str) -> Policy:
-    """The options in force, as far as this process knows those in the code."""
-    return borrowed(name).replica.policy
+    """The options in force, with those in the code of any process."""
+    return policies([name])[name]
 
 
-def configured(name: str) -> dict[str, Any]:
-    """Those of them that were given at run time, without what clashed and was left out."""
-    force = policy(name)
+def policies(names: Iterable[str]) -> dict[str, Policy]:
+    """All in one trip; asks the store only about those that are not in the code here."""
+    return coded.policies(names)
+
+
+def configured(name: str, force: Policy) -> dict[str, Any]:
+    """Those of the options in force that were given at run time, without what was left out."""
     given = configs.of(name).items()
     return {option: value for option, value in given if getattr(force, option) == value}
 
@@ -128,7 +132,7 @@ def _breaker(name: str) -> Breaker:
     """That of a circuit somebody has heard of; asking must not make new ones."""
     name = _canonical(name)
     _demand(name)
-    breaker = borrowed(name)
+    breaker = coded.borrowed(name)
     breaker.replica.load()
     # What the database remembers of a circuit that the store has lost is back by then.
     history.drain(HISTORY_PATIENCE)
@@ -153,7 +157,7 @@ def _demand(name: str) -> None:
 def _in_store(name: str) -> bool:
     if link.up and (shared := link.shared()):
         try:
-            return shared.knows(name)
+            return shared.catalogue.has(name)
         except redis.RedisError as error:
             link.lost(error)
     return False

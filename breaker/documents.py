@@ -1,11 +1,13 @@
 """Circuits as JSON: what REST answers and ``manage.py breakers --json`` prints."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from . import control
 from .circuit import Reason
+from .policy import Policy
 from .rows import counts
 from .status import CircuitStatus
 
@@ -17,7 +19,16 @@ PRIVATE = {"last_error": "", "actor": "", "host": "", "pid": None}
 """And what is told instead."""
 
 
+def circuits(found: Sequence[CircuitStatus]) -> list[Document]:
+    force = control.policies([one.name for one in found])
+    return [_circuit(one, force[one.name]) for one in found]
+
+
 def circuit(found: CircuitStatus) -> Document:
+    return _circuit(found, control.policy(found.name))
+
+
+def _circuit(found: CircuitStatus, force: Policy) -> Document:
     return {
         "name": found.name,
         "state": found.state,
@@ -40,8 +51,8 @@ def circuit(found: CircuitStatus) -> Document:
         "actor": found.actor,
         "last_error": found.last_error,
         "source": found.source,
-        "config": asdict(control.policy(found.name)),
-        "configured": control.configured(found.name),
+        "config": asdict(force),
+        "configured": control.configured(found.name, force),
     }
 
 

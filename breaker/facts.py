@@ -12,9 +12,8 @@ from django.db import DatabaseError
 from django_redis import get_redis_connection
 from redis.connection import parse_url
 
-from . import configs
+from . import coded, configs
 from .conf import conf
-from .registry import breakers
 from .rows import has_row, remembered_names
 from .shared import SharedStore
 from .window import Tally
@@ -60,7 +59,7 @@ def gather() -> Facts:
         heard=_permitted(lambda: _hears(client)),
         counts=_permitted(lambda: _counts(client)) is not None,
         rows=rows,
-        unmatched=tuple(_unmatched(client)) if rows else (),
+        unmatched=tuple(_unmatched()) if rows else (),
     )
 
 
@@ -114,9 +113,8 @@ def _counts(client: Any) -> bool:
     return True
 
 
-def _unmatched(client: Any) -> list[str]:
-    listed = _permitted(SharedStore(client, namespace=conf().namespace).names) or []
-    return configs.unmatched({*listed, *remembered_names(), *(one.name for one in breakers())})
+def _unmatched() -> list[str]:
+    return configs.unmatched({*coded.all_names(), *remembered_names()})
 
 
 def _has_rows() -> bool:

@@ -21,6 +21,11 @@ class Follower:
         self.reconfigured = False
         """Whether the configuration was changed since somebody took this back."""
 
+    @property
+    def born(self) -> bytes | str | None:
+        """When the namespace came to be that was seen last."""
+        return self._known.born
+
     def stale(self, names: Collection[str], *, moved: bool) -> Collection[str]:
         """Those of ``names`` to look at again; one trip if nothing has changed.
 

@@ -11,7 +11,7 @@ from .fallback import Fallback, WithFallback, checked, fitting
 from .kinds import name_of, plain
 from .names import OVERFLOW, canonical
 from .options import Options, split
-from .registry import get_breaker, keyed_breaker
+from .registry import declared_breaker, get_breaker, keyed_breaker
 
 F = TypeVar("F", bound=Callable[..., Any])
 Key = Callable[..., str]
@@ -83,7 +83,7 @@ class Guard:
     def _part(self, function: Callable[..., Any]) -> Part:
         name = self.name or name_of(function)
         if self.key is None:
-            return get_breaker(name, **self.options)
+            return declared_breaker(name, self.options)
         return Keyed(name, self.key, self.options)
 
     def _breaker(self) -> Breaker:

@@ -15,13 +15,14 @@ from typing import TypeVar
 import redis
 from django_redis import get_redis_connection
 
+from .catalogue import is_misuse
 from .chance import uniform
 from .conf import conf
 from .errors import BreakerUnavailable, CircuitKeyMisused
 from .local import LocalStore
 from .policy import OnStoreError, Policy
 from .seed import Seed
-from .shared import SharedStore, is_misuse
+from .shared import SharedStore
 from .store import Store, View
 
 logger = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ class Link:
         self.local.tidy(keep)
         if self.up and (shared := self.shared()):
             try:
-                shared.tidy()
+                shared.catalogue.tidy()
             except redis.RedisError as error:
                 self.lost(error)
 

@@ -7,13 +7,17 @@ from itertools import islice
 import redis
 from django.db import Error
 
+from . import coded
 from .agent import agent
 from .change import change_of
 from .conf import conf
+from .declared import declared
+from .errors import BreakerUnavailable
 from .history import history
 from .link import link
+from .names import is_name
 from .pages import Page, bounded, cursor_of, key_of
-from .registry import borrowed
+from .registry import known
 from .rows import remembered_names, within_transaction
 from .shared import SharedStore
 from .status import CircuitStatus, Source, status
@@ -25,17 +29,19 @@ AT_ONCE = 200
 
 
 def circuits() -> list[CircuitStatus]:
-    """All circuits of the fleet, or those of this process while the shared store is out of reach.
+    """All circuits of the fleet, those in its code that nobody called yet, too.
 
-    Takes one or two trips, each bounded by the socket timeout, and asks no database.
+    While the shared store is out of reach, those that this process calls. Takes two or three
+    trips, each bounded by the socket timeout, and asks no database.
     """
     agent.start()  # which notices when the store is back
     if link.up and (shared := link.shared()):
         try:
-            return list(_shared(shared, _names(shared)))
+            names, standing = _names(shared)
+            return list(_shared(shared, names, standing))
         except redis.RedisError as error:
             link.lost(error)
-    return list(_local(sorted(agent.names())))
+    return list(_local(_called_here()))
 
 
 def page(
@@ -45,7 +51,8 @@ def page(
 
     With those that only the database remembers.
 
-    Raises CommandInvalid for a cursor that never was, and for a limit that is not from 1 to 200.
+    Raises CommandInvalid for a cursor that never was, and for a limit that is not from 1 to 200;
+    BreakerUnavailable if the shared store is out of reach and this process calls no circuit.
     """
     after, most = key_of(cursor) if cursor else "", bounded(limit) + 1
     agent.start()
@@ -53,12 +60,15 @@ def page(
     recall()
     if link.up and (shared := link.shared()):
         try:
-            names = (name for name in _names(shared) if name > after and contains in name)
-            return _page(_in_parts(shared, names), most, word)
+            names, standing = _names(shared)
+            wanted = (name for name in names if name > after and contains in name)
+            return _page(_in_parts(shared, wanted, standing), most, word)
         except redis.RedisError as error:
             link.lost(error)
-    mine = (name for name in sorted(agent.names()) if name > after and contains in name)
-    return _page(_local(mine), most, word)
+    if not (mine := _called_here()) and link.shared():
+        raise BreakerUnavailable("does not answer, and no circuit is called by this process")
+    found = (name for name in mine if name > after and contains in name)
+    return _page(_local(found), most, word)
 
 
 def shared() -> bool:
@@ -83,38 +93,49 @@ def recall() -> None:
         return
     with suppress(Error):
         try:
-            lost = set(remembered_names(closed=False)).difference(shared.names())
+            lost = set(filter(is_name, remembered_names(closed=False)))
+            lost -= set(shared.catalogue.names())
         except redis.RedisError as error:
             link.lost(error)
             return
-        if found := [borrowed(name) for name in sorted(lost)[:AT_ONCE]]:
+        if found := [coded.borrowed(name) for name in sorted(lost)[:AT_ONCE]]:
             for breaker in found:
                 breaker.replica.load()
             history.drain(HISTORY_PATIENCE)
 
 
-def _names(shared: SharedStore) -> list[str]:
-    return sorted({*shared.names(), *agent.names()})
+def _called_here() -> list[str]:
+    """Without those that somebody but looks at through this process."""
+    return sorted(name for name in agent.names() if known(name))
 
 
-def _in_parts(shared: SharedStore, names: Iterator[str]) -> Iterator[CircuitStatus]:
+def _names(shared: SharedStore) -> tuple[list[str], set[str]]:
+    """All, and those that need not have been called to be there."""
+    called, in_code = shared.catalogue.lists()
+    standing = {*in_code, *declared.names(), *_called_here()}
+    return sorted({*called, *standing}), standing
+
+
+def _in_parts(
+    shared: SharedStore, names: Iterator[str], standing: set[str]
+) -> Iterator[CircuitStatus]:
     while part := list(islice(names, AT_ONCE)):
-        yield from _shared(shared, part)
+        yield from _shared(shared, part, standing)
 
 
-def _shared(shared: SharedStore, names: list[str]) -> Iterator[CircuitStatus]:
-    mine, expired = agent.names(), []
+def _shared(shared: SharedStore, names: list[str], standing: set[str]) -> Iterator[CircuitStatus]:
+    expired = []
     for name, view in zip(names, shared.load_many(names, conf().policy), strict=True):
         if view is None:
             yield from _local([name])
-        elif view.known or name in mine:
+        elif view.known or name in standing:
             if view.moved and (change := change_of(name, view)):
                 history.note(change)  # an override whose time was over, as we happened to find
             yield status(name, view, "shared")
         else:
             expired.append(name)
     if expired:
-        shared.forget(expired)
+        shared.catalogue.forget(expired)
 
 
 def _local(names: Iterable[str]) -> Iterator[CircuitStatus]:

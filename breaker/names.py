@@ -26,6 +26,14 @@ def canonical(name: str) -> str:
     return _digest(name)
 
 
+def is_name(text: str) -> bool:
+    """Whether it is what some circuit can be called as it is."""
+    try:
+        return canonical(text) == text
+    except CircuitNameError:
+        return False
+
+
 def shortened(name: str) -> str:
     """``name`` itself, or its head and a digest of it all, for one that a caller made too long."""
     if len(name) <= LONGEST_NAME:

@@ -8,11 +8,12 @@ ago and they are closed; while none can, it shares the circuit of the others.
 import os
 import threading
 from time import monotonic
-from typing import Unpack
+from typing import Any, Unpack
 from weakref import ref
 
 from .breaker import Breaker
 from .conf import conf
+from .declared import declared
 from .names import canonical, shortened
 from .options import Options
 
@@ -36,6 +37,16 @@ def get_breaker(name: str, **options: Unpack[Options]) -> Breaker:
         breaker = _kept(_made(name, options))
     if options and options != breaker.options:
         breaker.configure(options)
+        declared.doubt(breaker.name)
+    return breaker
+
+
+def declared_breaker(name: str, options: Options) -> Breaker:
+    """``get_breaker`` for code that says all there is to say: none are options, too."""
+    breaker = get_breaker(name, **options)
+    if not breaker.replica.said:
+        breaker.replica.said = True
+        declared.doubt(breaker.name)
     return breaker
 
 
@@ -62,6 +73,12 @@ def known(name: str) -> bool:
     return name in _breakers
 
 
+def options_of(name: str) -> dict[str, Any] | None:
+    """Those that the code of this process gives it, of a policy; None if it gives none."""
+    breaker = _breakers.get(name)
+    return breaker.replica.options if breaker and breaker.replica.said else None
+
+
 def forget() -> None:
     """Make room for all; for tests."""
     global _full_until
@@ -83,7 +100,9 @@ def _kept(breaker: Breaker) -> Breaker:
     """For good; of two threads that made one, both get the one that came first."""
     with _changing:
         _keyed.discard(breaker.name)
-        return _breakers.setdefault(breaker.name, breaker)
+        kept = _breakers.setdefault(breaker.name, breaker)
+        declared.add(kept.replica, standing=True)
+        return kept
 
 
 def _added(name: str, options: Options) -> Breaker | None:
@@ -96,6 +115,7 @@ def _added(name: str, options: Options) -> Breaker | None:
             if not _has_room(monotonic()):
                 return None
             _keyed.add(name)
+            declared.add(made.replica, standing=False)
         return _breakers.setdefault(name, made)
 
 

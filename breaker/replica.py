@@ -15,6 +15,7 @@ from .circuit import Override, State, Verb
 from .classify import Outcome
 from .conf import conf
 from .counts import cut
+from .declared import declared
 from .history import history
 from .link import Question, link
 from .overlay import current
@@ -35,6 +36,8 @@ class Replica:
     def __init__(self, name: str) -> None:
         self.name = name
         self.options: dict[str, Any] = {}
+        self.said = False
+        """Whether code gave the options, be it none, and did not just ask for it by its name."""
         self.heard_at = monotonic()
         """When there last was something to write."""
         self._merged: tuple[tuple[object, ...], Policy] = (), Policy()
@@ -218,6 +221,7 @@ class Replica:
         return now - self.heard_at >= self.policy.window
 
     def leave(self) -> None:
+        declared.remove(self)
         agent.unwatch(self)
 
     def _ask(self, question: Question) -> View | None:
@@ -245,6 +249,8 @@ class Replica:
         policy = self.policy
         if view is None:
             return self._stand_in(policy)
+        if view.shared and not view.known:
+            declared.doubt(self.name)  # the options may have been forgotten with the circuit
         while True:
             seen = self.snapshot
             if seen.outlives(view):

@@ -4,10 +4,14 @@ import json
 from functools import lru_cache
 from hashlib import sha1
 from importlib.resources import files
+from typing import Any
+
+import redis
 
 from .policy import Policy
 
 HOUR_MS = 3_600_000
+Argument = str | bytes | int | float
 
 
 class Script:
@@ -23,6 +27,14 @@ class Script:
 @lru_cache
 def script(*names: str) -> Script:
     return Script(*names)
+
+
+def run(client: "redis.Redis", code: Script, keys: int, *arguments: Argument) -> Any:
+    """The script's answer; the first ``keys`` of the arguments are keys."""
+    try:
+        return client.evalsha(code.digest, keys, *arguments)
+    except redis.exceptions.NoScriptError:
+        return client.eval(code.text, keys, *arguments)
 
 
 @lru_cache

@@ -11,18 +11,17 @@ from typing import Any, NamedTuple
 
 import redis
 
+from .catalogue import Catalogue, is_misuse, names_among
 from .chance import random
 from .circuit import Override, State, Verb
 from .classify import Outcome
 from .policy import Policy
-from .scripts import Script, policy_json, script
+from .scripts import Argument, policy_json, run, script
 from .seed import Seed
 from .store import NO_REPORT, Report, View
 from .window import Tally
 
-SAMPLE = 200
 KEYS = 5
-Argument = str | int | float
 
 
 class Version(NamedTuple):
@@ -41,8 +40,8 @@ class SharedStore:
         self.client = client
         tagged = f"cb:{{{namespace}}}"
         self.channel = f"{tagged}:changes"
-        self._version = f"{tagged}:version"
-        self._names = f"{tagged}:names"
+        self.catalogue = Catalogue(client, tagged)
+        self._version = self.catalogue.version
         self._circuit = f"{tagged}:circuit:"
         self._leases = f"{tagged}:leases:"
         self._accusers = f"{tagged}:accusers:"
@@ -129,7 +128,7 @@ class SharedStore:
 
     def knock(self) -> None:
         """Write something that means nothing, as only a store that can be used lets us."""
-        self._eval(script("knock"), 1, self._version)
+        run(self.client, script("knock"), 1, self._version)
 
     def announce_configuration(self) -> None:
         self.client.hset(self._version, "config", token_hex(8))
@@ -138,24 +137,7 @@ class SharedStore:
             self.client.publish(self.channel, "")
 
     def changed_since(self, number: int) -> list[str]:
-        return _texts(self.client.zrangebyscore(self._names, f"({number}", "+inf"))
-
-    def names(self) -> list[str]:
-        return _texts(self.client.zrange(self._names, 0, -1))
-
-    def knows(self, name: str) -> bool:
-        return bool(self.client.exists(f"{self._circuit}{name}"))
-
-    def tidy(self) -> None:
-        """Take circuits that have expired off the list, until they are few among those on it."""
-        while names := _texts(self.client.zrandmember(self._names, SAMPLE)):
-            if 4 * self.forget(names) <= len(names):
-                return
-
-    def forget(self, names: list[str]) -> int:
-        """Take off the list those of the names whose circuit has expired; how many that were."""
-        keys = [f"{self._circuit}{name}" for name in names]
-        return int(self._eval(script("forget"), 1 + len(keys), self._names, *keys, *names))
+        return names_among(self.client.zrangebyscore(self.catalogue.called, f"({number}", "+inf"))
 
     def erase(self, name: str) -> None:
         """Leave nothing of a circuit, as if nobody had ever used it."""
@@ -165,7 +147,7 @@ class SharedStore:
 
     def _keys(self, name: str) -> tuple[str, ...]:
         own = (f"{self._circuit}{name}", f"{self._leases}{name}", f"{self._accusers}{name}")
-        return *own, self._version, self._names
+        return *own, self._version, self.catalogue.called
 
     def _call(self, name: str, policy: Policy, *arguments: Argument) -> tuple[Any, ...]:
         world = (name, self.channel, policy_json(policy), random())
@@ -173,17 +155,7 @@ class SharedStore:
 
     def _run(self, operation: str, name: str, policy: Policy, *arguments: Argument) -> View:
         call = self._call(name, policy, *arguments)
-        return _view(self._eval(script("circuit", operation), KEYS, *call))
-
-    def _eval(self, code: Script, keys: int, *arguments: Argument) -> Any:
-        try:
-            return self.client.evalsha(code.digest, keys, *arguments)
-        except redis.exceptions.NoScriptError:
-            return self.client.eval(code.text, keys, *arguments)
-
-
-def is_misuse(reply: object) -> bool:
-    return isinstance(reply, redis.ResponseError) and "WRONGTYPE" in str(reply)
+        return _view(run(self.client, script("circuit", operation), KEYS, *call))
 
 
 def _view_unless_misused(reply: Any) -> View | None:
@@ -200,10 +172,6 @@ def _epoch_unless_misused(reply: Any) -> int | None:
     if isinstance(reply, Exception):
         raise reply
     return int(reply or 0)
-
-
-def _texts(raw: Any) -> list[str]:
-    return [name.decode() for name in raw]
 
 
 def _view(raw: Any) -> View:

@@ -77,13 +77,15 @@ class Circuits(APIView):
 
     @extend_schema(operation_id="breakers_list", parameters=[CircuitListing], responses=CircuitPage)
     def get(self, request: Request) -> Response:
-        """All circuits of the fleet by name.
+        """All circuits of the fleet by name, those in its code that nobody called yet, too.
 
-        While the store is out of reach those of one process, with `source` `local`.
+        While the store is out of reach those of one process, with `source` `local`; if it has
+        none, 503 `breaker_unavailable`.
         """
         wanted = valid(CircuitListing, request.query_params)
         page = control.page(word=wanted.pop("state", ""), **wanted)
-        return paged(request, page, [row(request, found) for found in page.rows])
+        rows = [shown(request, document) for document in documents.circuits(page.rows)]
+        return paged(request, page, rows)
 
 
 @own_transactions

@@ -94,7 +94,7 @@ class BreakerStateAdmin(ReadOnly):
             raise PermissionDenied
 
     def _shown(self, request: HttpRequest, found: CircuitStatus, **context: Any) -> HttpResponse:
-        past = control.transitions(found.name, limit=PAST)
+        past, force = control.transitions(found.name, limit=PAST), control.policy(found.name)
         return self._page(
             request,
             "circuit",
@@ -102,8 +102,8 @@ class BreakerStateAdmin(ReadOnly):
             circuit=found,
             past=past.rows,
             more=past.following,
-            options=asdict(control.policy(found.name)).items(),
-            configured=control.configured(found.name),
+            options=asdict(force).items(),
+            configured=control.configured(found.name, force),
             config=f"{reverse(CONFIG)}?{urlencode({'pattern': literal(found.name)})}",
             **context,
         )

@@ -80,7 +80,7 @@ def test_a_list_is_searched_and_narrowed(pages: Client) -> None:
 
 
 def test_an_empty_list_says_so(pages: Client) -> None:
-    assert b"No circuit has been used yet." in pages.get(LIST).content
+    assert b"No circuit is in use yet." in pages.get(LIST).content
 
 
 def test_a_long_list_has_pages(pages: Client, monkeypatch: pytest.MonkeyPatch) -> None:

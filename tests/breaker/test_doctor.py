@@ -86,7 +86,7 @@ def product(settings: Settings, own_valkey: Valkey, db: None) -> Valkey:
 def test_the_product_is_to_the_doctors_liking(product: Valkey) -> None:
     assert set(levels().values()) == {Level.OK}
     assert len(levels()) == 11
-    assert link.shared().names() == []
+    assert link.shared().catalogue.names() == []
     assert link.shared().client.keys() == []
 
 

@@ -1,5 +1,6 @@
 """The shared store goes away, comes back, or forgets."""
 
+import asyncio
 import logging
 import os
 import socket
@@ -20,7 +21,7 @@ from pytest_django.fixtures import Settings
 from redis.client import PubSub
 
 import breaker.agent
-from breaker import CircuitOpenError, get_breaker
+from breaker import CircuitOpenError, get_breaker, offload
 from breaker.agent import agent
 from breaker.breaker import Breaker
 from breaker.circuit import State
@@ -251,7 +252,7 @@ class TestWithAStoreThatFails:
         link.shared().record("gone", Policy(), Tally(ok=1), epoch=0)
         get_redis_connection("breaker").delete("cb:{breaker}:circuit:gone")
         assert circuits() == []
-        assert link.shared().names() == []
+        assert link.shared().catalogue.names() == []
 
 
 def test_a_process_without_threads_still_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,6 +261,13 @@ def test_a_process_without_threads_still_breaks(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     assert fail_until_refused(get_breaker("threadless", failure_threshold=2), 2) == 2
+
+    async def call() -> int:
+        return await get_breaker("threadless:async").acall(asyncio.sleep, 0, 7)
+
+    offload.reset()
+    assert asyncio.run(call()) == 7
+    offload.reset()
 
 
 LAST_CALL = """

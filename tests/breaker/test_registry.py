@@ -269,7 +269,7 @@ class TestTenThousandNames:
         agent.flush()
         assert objects() < before + 100
         assert len(names("flood")) == 1_001
-        assert len(link.shared().names()) == 1_001
+        assert len(link.shared().catalogue.names()) == 1_001
         assert len(server.keys()) <= 1_001 + 2  # the version and the names
         assert threading.active_count() <= threads + 2  # the agent, the history
         assert link.shared().load("flood:__other__", Policy()).totals.ok == 9_000
@@ -291,9 +291,9 @@ class TestTenThousandNames:
         assert len(names("stream")) <= 101
         assert len(agent.names()) <= 101
         time.sleep(0.12)
-        link.shared().tidy()
+        link.shared().catalogue.tidy()
         assert server.keys("cb:*circuit*") == []
-        assert link.shared().names() == []
+        assert link.shared().catalogue.names() == []
 
     def test_leave_the_list_of_a_cluster_too(self, settings: Settings) -> None:
         cluster = Cluster()
@@ -302,8 +302,8 @@ class TestTenThousandNames:
             link.shared().record(str(number), Policy(window=0.05), Tally(ok=1), epoch=0)
         link.shared().record("lasting", Policy(), Tally(ok=1), epoch=0)
         time.sleep(0.12)
-        link.shared().tidy()
-        assert link.shared().names() == ["lasting"]
+        link.shared().catalogue.tidy()
+        assert link.shared().catalogue.names() == ["lasting"]
         cluster.stop()
 
     def test_while_the_database_is_down_leave_no_queue_without_end(

@@ -16,6 +16,7 @@ from django.utils import timezone
 from breaker import configs, control, doctor, documents, tables
 from breaker.circuit import OVERRIDES, Verb
 from breaker.conf import conf
+from breaker.documents import Document
 from breaker.durations import parse
 from breaker.errors import (
     BreakerError,
@@ -101,7 +102,7 @@ class Command(BaseCommand):
         page = control.page(cursor=cursor, limit=limit, word=state, contains=contains)
         demand_store()
         if as_json:
-            self.tell_page(page, documents.circuit)
+            self.tell_page(page, documents.circuits(page.rows))
         else:
             self.stdout.write(tables.circuits(page.rows, now=timezone.now()))
             self.point_on(page)
@@ -116,7 +117,7 @@ class Command(BaseCommand):
     ) -> None:
         page = control.transitions(name, cursor=cursor, limit=limit)
         if as_json:
-            self.tell_page(page, documents.transition)
+            self.tell_page(page, [documents.transition(row) for row in page.rows])
         else:
             self.stdout.write(tables.history(page.rows))
             self.point_on(page)
@@ -181,8 +182,7 @@ class Command(BaseCommand):
             policy = control.policy(found.name)
             self.stdout.write(tables.circuit(found, policy, now=timezone.now()))
 
-    def tell_page(self, page: Page[Any], document: Callable[[Any], Any]) -> None:
-        rows = [document(one) for one in page.rows]
+    def tell_page(self, page: Page[Any], rows: list[Document]) -> None:
         self.tell({"results": rows, "next": page.following, "previous": None})
 
     def point_on(self, page: Page[Any]) -> None:
