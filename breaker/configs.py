@@ -38,8 +38,9 @@ def save(
 ) -> "BreakerConfig":
     """Give options to circuits, from now on; those given for the pattern before stay, too.
 
-    None takes an option away, and those that no longer exist go by themselves. What is not
-    enabled waits until it is: a new row is, unless told otherwise, others stay what they are.
+    None takes an option away, and those that no longer exist go by themselves; with the last one
+    goes the row, which is returned as it would be. What is not enabled waits until it is: a new
+    row is, unless told otherwise, others stay what they are.
     Raises ConfigInvalid, a PolicyError, and CommandInvalid, having changed nothing.
     """
     from .models import BreakerConfig
@@ -55,9 +56,21 @@ def save(
         if enabled is not None:
             row.enabled = enabled
         row.updated_by, row.version = actor, row.version + 1
-        row.save()
+        if row.options:
+            row.save()
+        else:
+            row.delete()
     logger.info("%s configured %r: %s", actor, pattern, dict(options))
     return row
+
+
+def rehearse(pattern: str, options: Mapping[str, Any]) -> None:
+    """Raises what ``save`` would raise for these, as things are now."""
+    from .models import BreakerConfig
+
+    patterns.check(pattern)
+    row = BreakerConfig.objects.filter(pattern=pattern).first()
+    check(pattern, _joined(row.given if row else {}, options))
 
 
 def remove(pattern: str, *, actor: str) -> None:

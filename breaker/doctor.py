@@ -7,7 +7,7 @@ from enum import StrEnum
 import redis
 
 from .conf import conf
-from .facts import Facts, gather
+from .facts import Facts, Rows, gather
 
 OLDEST_VERSION = (6, 2)
 LARGEST_OFFSET = 1.0
@@ -127,20 +127,22 @@ def rights(facts: Facts) -> Finding:
 
 
 def rows(facts: Facts) -> Finding:
-    if facts.rows:
-        return _ok(10, "The database answers, and keeps what circuits go through.")
-    if facts.rows is None:
-        hint = "Set BREAKER['HISTORY'] to True."
-        return _warning(10, "Nothing is kept in the database.", hint)
-    hint = "See to the database, and run manage.py migrate."
-    return _error(10, "The rows of circuits cannot be read.", hint)
+    match facts.rows:
+        case Rows.UNWANTED:
+            hint = "Set BREAKER['HISTORY'] to True."
+            return _warning(10, "Nothing is kept in the database.", hint)
+        case Rows.UNMIGRATED:
+            return _error(10, "The database is not migrated.", "Run manage.py migrate breaker.")
+        case Rows.UNREADABLE:
+            return _error(10, "The rows of circuits cannot be read.", "See to the database.")
+    return _ok(10, "The database answers, and keeps what circuits go through.")
 
 
 def patterns(facts: Facts) -> Finding:
     if not facts.unmatched:
         return _ok(11, "Each configuration is that of some circuit.")
     listed = ", ".join(map(repr, facts.unmatched))
-    hint = "See whether they are spelled right; circuits that nobody called yet are not known."
+    hint = "See whether they are spelled right; circuits of processes that call none are not known."
     return _warning(11, f"No circuit has a name like {listed}.", hint)
 
 

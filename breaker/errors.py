@@ -16,7 +16,7 @@ class PolicyError(BreakerError, ValueError):
 
 
 class CircuitNameError(BreakerError, ValueError):
-    """A name that is no text, empty or longer than 200 characters."""
+    """A name that is no text, empty, longer than 200 characters, or ends like another's URL."""
 
     code = "circuit_name_invalid"
 

@@ -3,24 +3,36 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from secrets import token_hex
 from typing import Any, TypeVar
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error, connections
+from django.db.migrations.executor import MigrationExecutor
 from django_redis import get_redis_connection
 from redis.connection import parse_url
 
 from . import coded, configs
 from .conf import conf
-from .rows import has_row, remembered_names
+from .rows import alias_of_rows, configurations, has_row, remembered_names
 from .shared import SharedStore
 from .window import Tally
 
 T = TypeVar("T")
 NEWS = 2.0
 """Seconds in which a message must arrive."""
+
+
+class Rows(StrEnum):
+    """What became of them in the database."""
+
+    KEPT = "kept"
+    UNWANTED = "unwanted"
+    """By the setting."""
+    UNMIGRATED = "unmigrated"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +50,7 @@ class Facts:
     """Whether a message arrived."""
     counts: bool = True
     """Whether a call could be counted."""
-    rows: bool | None = True
-    """Whether the database answers; None if nothing is kept there."""
+    rows: Rows = Rows.KEPT
     unmatched: tuple[str, ...] = ()
     """Patterns of configurations that no circuit known here has a name like."""
 
@@ -49,7 +60,7 @@ def gather() -> Facts:
     alias = conf().cache
     client = get_redis_connection(alias)
     client.ping()
-    rows = _has_rows() if conf().history else None
+    rows = _rows() if conf().history else Rows.UNWANTED
     return Facts(
         info=_permitted(client.info) or {},
         alias=alias,
@@ -59,7 +70,7 @@ def gather() -> Facts:
         heard=_permitted(lambda: _hears(client)),
         counts=_permitted(lambda: _counts(client)) is not None,
         rows=rows,
-        unmatched=tuple(_unmatched()) if rows else (),
+        unmatched=tuple(_unmatched()) if rows is Rows.KEPT else (),
     )
 
 
@@ -117,9 +128,17 @@ def _unmatched() -> list[str]:
     return configs.unmatched({*coded.all_names(), *remembered_names()})
 
 
-def _has_rows() -> bool:
+def _rows() -> Rows:
     try:
-        has_row("")
-    except DatabaseError:
-        return False
-    return True
+        if _is_migrated():
+            has_row("")
+            configurations()
+            return Rows.KEPT
+    except Error:
+        return Rows.UNREADABLE
+    return Rows.UNMIGRATED
+
+
+def _is_migrated() -> bool:
+    executor = MigrationExecutor(connections[alias_of_rows()])
+    return not executor.migration_plan(executor.loader.graph.leaf_nodes("breaker"))

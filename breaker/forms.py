@@ -95,6 +95,8 @@ class OptionsForm(forms.ModelForm):  # type: ignore[type-arg]
         told = {name: value for name, value in given.items() if value not in (None, "")}
         for name, fault in faults(told).items():
             self.add_error(name, fault)
+        if not told and not self.errors:
+            self.add_error(None, "Give it an option: one without any is deleted.")
         self.instance.options = told
 
     def _post_clean(self) -> None:

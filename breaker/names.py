@@ -11,6 +11,8 @@ OVERFLOW = "__other__"
 
 DIGITS = 32
 """Of a digest."""
+RESERVED = "/transitions"
+"""What follows a name in a URL: of a circuit that ends so, one could not ask for the other."""
 
 
 def canonical(name: str) -> str:
@@ -21,6 +23,8 @@ def canonical(name: str) -> str:
         raise CircuitNameError(
             f"A circuit's name has 1 to {LONGEST_NAME} characters, not {len(name)}."
         )
+    if name.endswith(RESERVED):
+        raise CircuitNameError(f"A circuit's name does not end in {RESERVED!r}.")
     if name.isprintable():
         return name
     return _digest(name)
@@ -35,8 +39,8 @@ def is_name(text: str) -> bool:
 
 
 def shortened(name: str) -> str:
-    """``name`` itself, or its head and a digest of it all, for one that a caller made too long."""
-    if len(name) <= LONGEST_NAME:
+    """``name`` itself, or its head and a digest of it all, for one that a value made impossible."""
+    if len(name) <= LONGEST_NAME and not name.endswith(RESERVED):
         return name
     return name[: LONGEST_NAME - DIGITS - 1] + _digest(name)
 

@@ -117,16 +117,20 @@ def configurations() -> list[tuple[str, Any]]:
     from .models import BreakerConfig
 
     # Where they are written, because a copy may lag behind the announcement of a change.
-    rows = BreakerConfig.objects.using(router.db_for_write(BreakerConfig)).filter(enabled=True)
+    rows = BreakerConfig.objects.using(alias_of_rows()).filter(enabled=True)
     return list(rows.order_by("pattern").values_list("pattern", "options"))
 
 
 def within_transaction() -> bool:
     """Whether the caller would read its own changes of configuration, which may yet be undone."""
+    return bool(transaction.get_connection(alias_of_rows()).in_atomic_block)
+
+
+def alias_of_rows() -> str:
+    """Of the database where they are written."""
     from .models import BreakerConfig
 
-    alias = router.db_for_write(BreakerConfig)
-    return bool(transaction.get_connection(alias).in_atomic_block)
+    return router.db_for_write(BreakerConfig)
 
 
 def _left(until: datetime) -> int:

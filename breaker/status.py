@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from .change import moment
-from .circuit import Override, State
+from .circuit import Override, Reason, State
 from .store import View
 from .window import Tally
 
@@ -25,6 +25,11 @@ class Said(Protocol):
 def said(one: Said) -> str:
     """Why, and by whom if the circuit did not move by itself."""
     return f"{one.reason} ({one.actor})" if one.actor else one.reason
+
+
+def machine_word(one: Said) -> str:
+    """Why, if the circuit moved by itself; what operators say is theirs."""
+    return one.reason if one.reason in tuple(Reason) else ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -45,7 +45,9 @@ class BreakerStateAdmin(ReadOnly):
         ]
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.has_command_permission(request) or super().has_view_permission(request, obj)
+        """Who may command sees the circuits, and no row of them: it tells all there is."""
+        may_look = self.has_command_permission(request) and obj is None
+        return may_look or super().has_view_permission(request, obj)
 
     def has_command_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("breaker.command")
@@ -67,6 +69,7 @@ class BreakerStateAdmin(ReadOnly):
             counts=[(one, counted[one]) for one in WORDS if counted[one]],
             total=len(named),
             shared=control.shared(),
+            private=self._may_read(request),
             q=q,
             word=word,
         )
@@ -89,6 +92,10 @@ class BreakerStateAdmin(ReadOnly):
                 return self._command(request, found.name, **form.cleaned_data)
         return self._shown(request, found, form=form, may=may)
 
+    def _may_read(self, request: HttpRequest) -> bool:
+        """What went wrong, where, and who did what about it and why, as over HTTP."""
+        return super().has_view_permission(request)
+
     def _admit(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):
             raise PermissionDenied
@@ -100,8 +107,9 @@ class BreakerStateAdmin(ReadOnly):
             "circuit",
             title=found.name,
             circuit=found,
+            private=self._may_read(request),
             past=past.rows,
-            more=past.following,
+            more=past.following and request.user.has_perm("breaker.view_breakertransition"),
             options=asdict(force).items(),
             configured=control.configured(found.name, force),
             config=f"{reverse(CONFIG)}?{urlencode({'pattern': literal(found.name)})}",

@@ -7,11 +7,12 @@ from django.utils.safestring import SafeString
 
 from breaker import durations
 from breaker.models import LABELLED
-from breaker.status import said
+from breaker.status import machine_word, said
 
 register = template.Library()
 register.filter(durations.spoken)
 register.filter(said)
+register.filter(machine_word)
 LABELS = dict(LABELLED)
 
 

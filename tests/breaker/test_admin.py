@@ -1,6 +1,8 @@
 """Circuits in the admin."""
 
+import os
 from collections.abc import Iterator
+from socket import gethostname
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from breaker.agent import agent
 from breaker.circuit import Verb
 from breaker.control import act
 from breaker.forms import MEANING, OPTIONS
-from breaker.models import BreakerConfig, BreakerTransition
+from breaker.models import BreakerConfig, BreakerState, BreakerTransition
 from tests.breaker.test_guard import open_circuit
 from tests.servers import Valkey
 
@@ -227,6 +229,29 @@ def test_who_may_command_may_look(reader: User, client: Client) -> None:
     assert "is forced open now" in say(client, "veo")
 
 
+def test_who_may_command_and_not_look_is_told_no_errors_and_no_names(
+    history: None, operator: User, client: Client
+) -> None:
+    open_circuit("veo")
+    act("veo", Verb.OPEN, actor="root@db-3", reason="card data at ACME")
+    assert agent.flush()
+    row = BreakerState.objects.get()
+    process = f"{gethostname()}:{os.getpid()}"
+    secrets = ("root@db-3", "ACME", "out of order", process)
+    pages = (LIST, f"{CIRCUIT}?name=veo", f"{LIST}{row.pk}/change/", f"{LIST}{row.pk}/history/")
+    staff = User.objects.create_user("bob", password="correct horse battery", is_staff=True)
+    staff.user_permissions.set([Permission.objects.get(codename="command")])
+    client.force_login(staff)
+    shown = [client.get(page) for page in pages]
+    assert [response.status_code for response in shown] == [200, 200, 403, 403]
+    text = "".join(response.content.decode() for response in shown)
+    assert not [secret for secret in secrets if secret in text]
+    assert "threshold_reached" in text
+    client.force_login(operator)
+    text = "".join(client.get(page).content.decode() for page in pages)
+    assert [secret for secret in secrets if secret in text] == list(secrets)
+
+
 def test_a_store_that_is_down_is_said_to_be(pages: Client, own_store: Valkey) -> None:
     get_breaker("veo").call(int)
     own_store.stop()
@@ -292,6 +317,15 @@ class TestConfigs:
         assert get_breaker("veo:1").replica.policy.failure_threshold == 5
         pages.post(f"{CONFIGS}{row.pk}/delete/", {"post": "yes"})
         assert BreakerConfig.objects.count() == 0
+
+    def test_nothing_is_configured_without_an_option(self, pages: Client) -> None:
+        for url in ("add/", None):
+            if url is None:
+                row = configs.save("veo:*", {"window": 30}, actor="ada")
+                url = f"{row.pk}/change/"
+            response = pages.post(f"{CONFIGS}{url}", filled())
+            assert "Give it an option" in response.content.decode()
+        assert BreakerConfig.objects.get().options == {"window": 30}
 
     @pytest.mark.parametrize("options", [[1, 2], "x", {"bogus": 1, "jitter": 0.5}], ids=str)
     def test_a_row_that_nobody_checked_can_be_mended_and_removed(

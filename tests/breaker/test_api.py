@@ -399,9 +399,10 @@ class TestConfig:
         more = configure(client, "veo", open_timeout=30, failure_rate=None).json()
         assert more["configured"] == {"failure_threshold": 3, "open_timeout": 30}
         assert client.get(url("veo")).json()["configured"] == more["configured"]
+        assert BreakerConfig.objects.get().updated_by == "operator"
         back = configure(client, "veo", failure_threshold=None, open_timeout=None).json()
         assert (back["configured"], back["config"]["failure_threshold"]) == ({}, 7)
-        assert BreakerConfig.objects.get().updated_by == "operator"
+        assert not BreakerConfig.objects.exists()
 
     def test_what_clashes_is_not_told_as_given(self, client: APIClient) -> None:
         get_breaker("veo", open_timeout=60).call(int)

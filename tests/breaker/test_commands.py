@@ -263,6 +263,31 @@ def test_what_no_circuit_can_work_with_is_refused(db: None, code: int, args: lis
     assert BreakerConfig.objects.count() == 0
 
 
+def test_the_last_option_that_is_taken_back_leaves_nothing(db: None) -> None:
+    assert len(rows("veo:*", "window=30", "--yes")) == 1
+    assert rows("veo:*", "window=", "--yes") == rows() == []
+
+
+@pytest.mark.parametrize(
+    ("code", "args"),
+    [
+        (2, ["config", "veo", "window=0"]),
+        (2, ["config", "veo", "max_open_timeout=5"]),
+        (2, ["config", "veo[", "window=30"]),
+        (1, ["config", "nothing:*", "--remove"]),
+        (1, ["open", "nobody", "--reason", "r"]),
+    ],
+    ids=str,
+)
+def test_nobody_is_asked_about_what_cannot_be(
+    db: None, monkeypatch: pytest.MonkeyPatch, code: int, args: list[str]
+) -> None:
+    answers = StringIO("y\n")
+    monkeypatch.setattr("sys.stdin", answers)
+    fails(code, *args)
+    assert answers.tell() == 0
+
+
 def test_without_a_yes_nothing_is_configured(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", StringIO("n\n"))
     fails(1, "config", "veo", "window=30")

@@ -195,6 +195,13 @@ def test_options_join_those_given_before_and_null_takes_one_away(db: None) -> No
     assert (row.version, row.updated_by) == (2, "bob")
 
 
+def test_the_row_goes_with_its_last_option(db: None) -> None:
+    configs.save("emptied", {"window": 5}, actor="ada")
+    for given in ({"window": None}, {"window": None}, {}):
+        configs.save("emptied", given, actor="ada")
+        assert not BreakerConfig.objects.exists()
+
+
 def test_a_row_stays_enabled_or_not_unless_told(db: None) -> None:
     assert configs.save("off", {"window": 5}, actor="ada").enabled
     assert not configs.save("off", {}, actor="ada", enabled=False).enabled

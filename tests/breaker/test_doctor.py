@@ -4,11 +4,12 @@ from typing import Any
 import pytest
 import redis
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from pytest_django.fixtures import Settings
 
 from breaker import configs, get_breaker
 from breaker.doctor import Level, examine, judged
-from breaker.facts import Facts
+from breaker.facts import Facts, Rows
 from breaker.link import link
 from breaker.policy import Policy
 from breaker.window import Tally
@@ -61,8 +62,9 @@ def test_a_good_store_has_only_good_findings() -> None:
         (replace(GOOD, timeout=None), ("008", "warning")),
         (replace(GOOD, timeout=1.0), ("008", "warning")),
         (replace(GOOD, counts=False), ("009", "error")),
-        (replace(GOOD, rows=None), ("010", "warning")),
-        (replace(GOOD, rows=False), ("010", "error")),
+        (replace(GOOD, rows=Rows.UNWANTED), ("010", "warning")),
+        (replace(GOOD, rows=Rows.UNMIGRATED), ("010", "error")),
+        (replace(GOOD, rows=Rows.UNREADABLE), ("010", "error")),
         (replace(GOOD, unmatched=("vep:*",)), ("011", "warning")),
     ],
 )
@@ -128,10 +130,18 @@ def test_a_history_that_is_off_is_found(product: Valkey, settings: Settings) -> 
     assert levels()["010"] is Level.WARNING
 
 
-def test_a_database_that_was_not_migrated_is_found(product: Valkey) -> None:
+@pytest.mark.parametrize("table", ["state", "config"])
+def test_a_table_that_is_missing_is_found(product: Valkey, table: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE breaker_breakerstate RENAME TO elsewhere")
+        cursor.execute(f"ALTER TABLE breaker_breaker{table} RENAME TO elsewhere")
     assert levels()["010"] is Level.ERROR
+
+
+def test_a_database_that_was_not_migrated_to_the_end_is_found(product: Valkey) -> None:
+    MigrationRecorder(connection).record_unapplied("breaker", "0002_commands_and_configuration")
+    (finding,) = (one for one in examine() if one.level is Level.ERROR)
+    assert finding.message == "The database is not migrated."
+    assert "migrate" in finding.hint
 
 
 def test_configurations_that_match_nothing_are_found(product: Valkey) -> None:

@@ -11,6 +11,7 @@ from weakref import ref
 
 import pytest
 import redis
+from django.utils import timezone
 from django_redis import get_redis_connection
 from pytest_django.fixtures import Settings
 from pytest_django.plugin import DjangoDbBlocker
@@ -20,6 +21,7 @@ from breaker import (
     CircuitOpenError,
     PolicyError,
     circuit_breaker,
+    control,
     get_breaker,
     registry,
 )
@@ -29,6 +31,7 @@ from breaker.circuit import Verb
 from breaker.control import act
 from breaker.history import history
 from breaker.link import link
+from breaker.models import BreakerState
 from breaker.policy import Policy
 from breaker.registry import borrowed, breakers, keyed_breaker, known
 from breaker.window import Tally
@@ -118,9 +121,33 @@ def test_a_value_of_any_length_has_a_circuit_of_its_own(letter: str) -> None:
         assert all(name.startswith(("long:axxx", "long:bxxx")) for name in made)
 
 
-def test_a_name_in_the_code_that_is_too_long_is_refused() -> None:
+@pytest.mark.parametrize("name", ["x" * 201, "a/transitions", "/transitions"])
+def test_a_name_in_the_code_that_cannot_be_is_refused(name: str) -> None:
     with pytest.raises(CircuitNameError):
-        get_breaker("x" * 201)
+        get_breaker(name)
+
+
+def test_a_value_that_ends_like_the_url_of_another_circuit_has_one_of_its_own() -> None:
+    @circuit_breaker("urls", key=lambda url: url)
+    def call(url: str) -> str:
+        return url
+
+    for _ in range(2):
+        assert call("host/transitions") == "host/transitions"
+        assert call("host") == "host"
+    (made,) = {one.name for one in breakers() if one.name.startswith("urls:host/transitions")}
+    assert not made.endswith("/transitions")
+
+
+def test_a_row_of_a_name_that_can_no_longer_be_disturbs_no_list(
+    transactional_db: None, settings: Settings
+) -> None:
+    settings.BREAKER = {**settings.BREAKER, "HISTORY": True}
+    BreakerState.objects.create(
+        name="old/transitions", state="open", epoch=5, attempt=1, changed_at=timezone.now()
+    )
+    assert control.page().rows == []
+    assert agent.flush()
 
 
 class TestWhoLeaves:

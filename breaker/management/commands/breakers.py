@@ -126,9 +126,10 @@ class Command(BaseCommand):
         self, verb: Verb, *, name: str, reason: str, epoch: int | None, yes: bool, as_json: bool,
         lasting: float | None = None, **_: Any,
     ) -> None:  # fmt: skip
-        if not yes and not self.sure(f"{verb.value} {printable(name)!r} for all processes?"):
-            raise CommandError("Nothing was done.")
         demand_store()
+        if not yes:
+            control.circuit(name)  # or nobody is asked
+        self.demand_yes(f"{verb.value} {printable(name)!r} for all processes?", yes=yes)
         done = control.act(
             name, verb, actor=actor(), reason=reason, expires_in=lasting, expected_epoch=epoch
         )
@@ -143,14 +144,18 @@ class Command(BaseCommand):
     ) -> None:  # fmt: skip
         if remove and (options or pattern is None):
             raise CommandError("--remove takes a pattern and no options.", returncode=2)
-        if pattern is not None and (options or remove):
-            if not yes and not self.sure(f"Configure {printable(pattern)!r} for all processes?"):
-                raise CommandError("Nothing was done.")
-            if remove:
-                configs.remove(pattern, actor=actor())
-            else:
-                configs.save(pattern, dict(options), actor=actor())
-        rows = configs.rows_of(None if remove else pattern)
+        if pattern is not None and remove:
+            rows = configs.rows_of(pattern)
+            self.demand_yes(f"Take back the configuration of {printable(pattern)!r}?", yes=yes)
+            configs.remove(pattern, actor=actor())
+            rows = configs.rows_of(None)
+        elif pattern is not None and options:
+            configs.rehearse(pattern, dict(options))
+            self.demand_yes(f"Configure {printable(pattern)!r} for all processes?", yes=yes)
+            row = configs.save(pattern, dict(options), actor=actor())
+            rows = [row] if row.options else []
+        else:
+            rows = configs.rows_of(pattern)
         if as_json:
             told = [documents.config(row) for row in rows]
             self.tell({"results": told, "next": None, "previous": None})
@@ -168,6 +173,10 @@ class Command(BaseCommand):
                     self.stdout.write(f"{'':22}{finding.hint}")
         if any(finding.level == "error" for finding in found):
             sys.exit(1)
+
+    def demand_yes(self, question: str, *, yes: bool) -> None:
+        if not yes and not self.sure(question):
+            raise CommandError("Nothing was done.")
 
     def sure(self, question: str) -> bool:
         try:
