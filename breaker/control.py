@@ -79,10 +79,11 @@ def transitions(
     name: str, *, cursor: str | None = None, limit: int = 50
 ) -> "Page[BreakerTransition]":
     """What the database knows of a circuit's past, the latest first; raises as ``circuit``."""
+    name = _canonical(name)
     before, most = _epoch_of(cursor) if cursor else None, bounded(limit) + 1
-    rows = transitions_of(_canonical(name), before=before, most=most)
+    rows = transitions_of(name, before=before, most=most)
     if not rows and not cursor:
-        _demand(_canonical(name))
+        _demand(name)
     following = cursor_of(str(rows[-2].epoch)) if len(rows) == most else None
     return Page(rows=rows[: most - 1], following=following)
 
