@@ -185,13 +185,14 @@ class Breaker:
     def guard_stream(self, items: AsyncIterable[T]) -> AsyncGenerator[T, None]: ...
     @overload
     def guard_stream(self, items: Iterable[T]) -> Generator[T, None, None]: ...
-    def guard_stream(
-        self, items: AsyncIterable[T] | Iterable[T]
-    ) -> AsyncGenerator[T, None] | Generator[T, None, None]:
+    def guard_stream(self, items: Any) -> Any:
         """The same items, as one call that ends well only when all of them have come."""
-        if isinstance(items, AsyncIterable):
-            return decorated(self, aeach)(items)
-        return decorated(self, each)(items)
+        match items:
+            case AsyncIterable():
+                return decorated(self, aeach)(items)
+            case Iterable():
+                return decorated(self, each)(items)
+        raise TypeError(f"A stream is an iterable, async or not, and not {items!r}.")
 
     def settle(self, call: Call, outcome: Outcome, end: object) -> None:
         """Count the verdict on an admitted call; used by ``Call``, once."""

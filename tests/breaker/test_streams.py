@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, Generator
+from typing import Any
 
 import pytest
 
@@ -99,6 +100,12 @@ def test_what_the_reader_sends_and_throws_passes_through_async_streams() -> None
 
 
 class TestGuardStream:
+    @pytest.mark.parametrize("thing", [5, None, object(), len], ids=["int", "none", "object", "f"])
+    def test_what_is_no_stream_is_refused_and_no_failure(self, thing: Any) -> None:
+        with pytest.raises(TypeError, match="iterable"):
+            get_breaker("no stream").guard_stream(thing)
+        assert view("no stream").tally.calls == 0
+
     def test_any_iterable(self) -> None:
         assert list(get_breaker("any").guard_stream([1, 2])) == [1, 2]
         assert view("any").tally == Tally(ok=1)

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import pickle
 from typing import Any
 
 import httpx2
@@ -9,6 +10,11 @@ from google.genai import errors
 
 from breaker.classify import Outcome
 from breaker.contrib.google.classify import Kind, find, judge, requested_wait
+from breaker.contrib.google.errors import (
+    GenerationError,
+    GoogleNotConfigured,
+    IdempotencyKeyMissing,
+)
 from breaker.contrib.google.results import Blocked, OperationFailed, Text, Unreadable
 from breaker.contrib.google.translate import translate
 
@@ -103,6 +109,16 @@ def test_the_wait_that_google_asks_for_is_passed_on(
     headers: dict[str, str] | None, details: Any, seconds: float
 ) -> None:
     assert translate(find(api_error(429, headers=headers, details=details))).retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    "error",
+    [translate(find(api_error(429))), GoogleNotConfigured(), IdempotencyKeyMissing("which?")],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_can_be_sent_to_another_process(error: GenerationError) -> None:
+    there = pickle.loads(pickle.dumps(error))
+    assert (type(there), str(there), vars(there)) == (type(error), str(error), vars(error))
 
 
 def test_an_error_out_of_a_stream_has_no_response() -> None:

@@ -33,10 +33,12 @@ class GenerationError(BreakerError):
 class GoogleNotConfigured(GenerationError):
     status = 503
 
-    def __init__(self) -> None:
-        super().__init__(
-            "No Google project is configured: set GOOGLE_CLOUD_PROJECT, or SIMULATOR_PORT."
-        )
+    def __init__(
+        self,
+        message: str = "No Google project is configured: set GOOGLE_CLOUD_PROJECT, "
+        "or SIMULATOR_PORT.",
+    ) -> None:
+        super().__init__(message)
 
 
 class UpstreamFailed(GenerationError):
