@@ -49,3 +49,9 @@ def pair(sign_in: Callable[..., Json]) -> Json:
 def no_overlap(settings: Settings) -> None:
     """Every second use of a refresh token counts as a replay."""
     settings.ACCOUNTS = {**settings.ACCOUNTS, "REFRESH_OVERLAP": 0}
+
+
+@pytest.fixture
+def wide_overlap(settings: Settings) -> None:
+    """What comes at the same time counts as that, however slow the machine is."""
+    settings.ACCOUNTS = {**settings.ACCOUNTS, "REFRESH_OVERLAP": 60}

@@ -1,4 +1,4 @@
-"""accounts in a project that is not ours: own user model, stock DRF, no settings of ours."""
+"""accounts in a project that is not ours: own user model, stock DRF, defaults of ours."""
 
 import json
 import subprocess
@@ -21,6 +21,8 @@ INSTALLED_APPS = [
 AUTH_USER_MODEL = "people.Person"
 ROOT_URLCONF = "foreign_urls"
 ALLOWED_HOSTS = ["testserver"]
+# The default is a second, which a busy machine may sleep through.
+ACCOUNTS = {"REFRESH_OVERLAP": 30}
 """
 URLS = """
 from django.urls import include, path

@@ -20,7 +20,11 @@ from accounts.views import RefreshView
 
 from .conftest import PASSWORD
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.race,
+    pytest.mark.usefixtures("wide_overlap"),
+]
 
 THREADS = 20
 

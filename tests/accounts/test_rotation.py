@@ -47,6 +47,7 @@ def test_claims_are_exactly_the_documented_ones(pair: Json, call: Call) -> None:
     assert payload(fresh["access"])["exp"] - payload(fresh["access"])["iat"] == 3600
 
 
+@pytest.mark.usefixtures("wide_overlap")
 def test_an_overlapping_call_gets_nothing_and_the_family_lives(pair: Json, call: Call) -> None:
     _, fresh = refresh(call, pair["refresh"])
     answer = call("POST", "token/refresh", {"refresh": pair["refresh"]})
