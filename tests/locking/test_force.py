@@ -100,7 +100,7 @@ def test_the_holder_is_told(store, token, channel):
         heard.subscribe("lock:c:cafe")
         heard.get_message(timeout=1)
         force(store, hold(store, token, channel))
-        news = heard.get_message(timeout=1 if channel != "-" else 0.05)
+        news = heard.get_message(timeout=10 if channel != "-" else 0.05)
     expected = f"x {token} 0 lock:{{n}}:l".encode() if channel != "-" else None
     assert (news and news["data"]) == expected
 
@@ -312,10 +312,10 @@ def cluster(use: Use) -> Iterator[Cluster]:
 def test_in_a_cluster_the_next_in_line_gets_it_too(cluster, transactional_db):
     lease = lock("render").acquire()
     with ThreadPoolExecutor(1) as pool:
-        waiter = pool.submit(lambda: lock("render", wait=10).acquire())
+        waiter = pool.submit(lambda: lock("render", wait=30).acquire())
         wait_until(lambda: control.detail("render").waiting == 1)
         control.force_release("render", fence=lease.fence, **WHO)
-        after = waiter.result(timeout=5)
+        after = waiter.result(timeout=30)
     assert after.fence > lease.fence
     wait_until(lambda: [row.name for row in control.held().rows] == ["render"])
     permits = [semaphore("pool", 2).acquire() for _ in range(2)]
@@ -328,12 +328,12 @@ def test_in_a_cluster_the_next_in_line_gets_it_too(cluster, transactional_db):
 def test_a_waiter_runs_when_the_holder_is_thrown_out(transactional_db):
     lease = lock("render").acquire()
     with ThreadPoolExecutor(1) as pool:
-        waiter = pool.submit(lambda: lock("render", wait=10).acquire())
+        waiter = pool.submit(lambda: lock("render", wait=30).acquire())
         while not control.detail("render").waiting:
             time.sleep(0.01)
         with pytest.raises(LockBusy):
             lock("render", wait=0).acquire()
         control.force_release("render", fence=lease.fence, **WHO)
-        assert waiter.result(timeout=5).fence > lease.fence
+        assert waiter.result(timeout=30).fence > lease.fence
     with pytest.raises(LockError):
         lease.release()

