@@ -9,23 +9,14 @@ from collections.abc import (
     Iterator,
 )
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, ParamSpec, TypeVar
 
-from .beside import WRAPPERS
+from .beside import LAZY, handed_on
 from .call import Call
-from .kinds import Kind
 from .streams import awaited, waited
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-LAZY: dict[type, Kind] = {
-    CoroutineType: Kind.COROUTINE,
-    GeneratorType: Kind.GENERATOR,
-    AsyncGeneratorType: Kind.ASYNC_GENERATOR,
-}
-"""Results that have yet to be worked for."""
 
 
 class Admitted:
@@ -66,11 +57,6 @@ class Admitted:
 
 
 def prolonged(call: Call, result: T) -> T:
-    """A lazy result that stands for ``result`` and ends the call when it ends itself.
-
-    So wrappers that hand on a coroutine, and clients that return a stream, are guarded, too.
-    """
+    """A lazy result that stands for ``result`` and ends the call when it ends itself."""
     call.rest()
-    wrap = WRAPPERS[LAZY[type(result)]]
-    rest: T = wrap(Admitted(call), lambda: result)()
-    return rest
+    return handed_on(Admitted(call), result)

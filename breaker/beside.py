@@ -7,13 +7,23 @@ returned.
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import wraps
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Protocol, TypeVar, cast
 
 from .kinds import Kind, kind_of
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 Items = AbstractContextManager[Generator[Any, Any, Any]]
 AsyncItems = AbstractAsyncContextManager[AsyncGenerator[Any, Any]]
+
+
+LAZY: dict[type, Kind] = {
+    CoroutineType: Kind.COROUTINE,
+    GeneratorType: Kind.GENERATOR,
+    AsyncGeneratorType: Kind.ASYNC_GENERATOR,
+}
+"""Results that have yet to be worked for."""
 
 
 class Part(Protocol):
@@ -91,3 +101,15 @@ WRAPPERS = {
     Kind.GENERATOR: _generator,
     Kind.ASYNC_GENERATOR: _async_generator,
 }
+
+
+def handed_on(part: Part, result: T) -> T:
+    """The result or, if it is a lazy one, what stands for it and passes through the part.
+
+    So wrappers that hand on a coroutine, and clients that return a stream, are covered, too.
+    """
+    kind = LAZY.get(type(result))
+    if kind is None:
+        return result
+    rest: T = WRAPPERS[kind](part, lambda: result)()
+    return rest

@@ -17,9 +17,9 @@ from time import monotonic
 from typing import Any, ParamSpec, TypeVar, overload
 from weakref import finalize
 
-from .admitted import LAZY, Admitted, prolonged
+from .admitted import Admitted, prolonged
 from .agent import agent
-from .beside import Items, decorated
+from .beside import LAZY, Items, decorated
 from .bounds import LONGEST
 from .call import Call, TrialTooLong, trials
 from .chance import uniform

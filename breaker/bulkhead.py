@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
-from .beside import decorated
+from .beside import decorated, handed_on
 from .bounds import number, whole
 from .deadline import ends_at
 from .errors import BulkheadFull, PolicyError
@@ -86,7 +86,8 @@ class Bulkhead:
 
     def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         with self:
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
+        return handed_on(self, result)
 
     async def acall(
         self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing, closing
 from functools import partial
 from time import monotonic, sleep
-from typing import Any, NamedTuple, ParamSpec, TypedDict, TypeVar, Unpack, overload
+from types import CoroutineType
+from typing import Any, NamedTuple, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
 from .backoff import Backoff
 from .beside import AsyncItems, Items, decorated
@@ -109,6 +110,7 @@ class Retry:
         return decorated(self._named_after(function), function)
 
     def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """A coroutine that ``function`` hands on is tried again by asking for another."""
         attempt = FIRST
         while True:
             try:
@@ -118,6 +120,9 @@ class Retry:
                 if another is None:
                     raise
             else:
+                if type(result) is CoroutineType:
+                    handed: Any = self.acall(_from(result, function), *args, **kwargs)
+                    return cast(T, handed)
                 another = self._after_result(result, attempt)
                 if another is None:
                     return result
@@ -193,3 +198,9 @@ class Retry:
             return self
         name, budget = name_of(function), self._own_budget
         return Retry(name, self.backoff, self.rules, on=self.on, budget=budget)
+
+
+def _from(first: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, of which the first result is there already."""
+    ready = [first]
+    return lambda *args, **kwargs: ready.pop() if ready else function(*args, **kwargs)

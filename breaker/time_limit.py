@@ -13,7 +13,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from .beside import AsyncItems, Items, decorated
+from .beside import AsyncItems, Items, decorated, handed_on
 from .bounds import number
 from .deadline import Alarm, Deadline
 from .proxies import AsyncProxy, Proxy
@@ -46,7 +46,8 @@ class TimeLimit:
 
     def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         with Deadline(self.seconds):
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
+        return handed_on(self, result)
 
     async def acall(
         self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs

@@ -359,3 +359,55 @@ class TestEveryPart:
     def test_is_a_part(self, part: Part) -> None:
         assert part.call(len, "abc") == 3
         assert asyncio.run(part.acall(asyncio.sleep, 0, "done")) == "done"
+
+
+class TestWhatAPlainFunctionHandsOn:
+    """A decorator that knows nothing of coroutines may stand between."""
+
+    def test_holds_its_place_until_it_ends(self) -> None:
+        places = bulkhead("handed on", limit=1)
+        taken = []
+
+        async def work() -> None:
+            taken.append(places.taken)
+
+        def items() -> Generator[int, None, None]:
+            yield places.taken
+
+        asyncio.run(places(lambda: work())())
+        assert taken == list(places(lambda: items())()) == [1]
+        assert places.taken == 0
+
+    def test_is_limited_in_time(self) -> None:
+        async def work() -> None:
+            await asyncio.sleep(30)
+
+        def items() -> Generator[float | None, None, None]:
+            yield time_left()
+
+        with pytest.raises(TimeLimitExceeded):
+            asyncio.run(time_limit(0.01)(lambda: work())())
+        (left,) = time_limit(60)(lambda: items())()
+        assert left is not None and 0 < left <= 60
+
+    def test_is_tried_again(self) -> None:
+        attempts = []
+
+        async def work(number: int) -> int:
+            attempts.append(number)
+            if len(attempts) < 3:
+                raise Down
+            return number
+
+        again = retry("handed on", attempts=3, delay=0)
+        assert asyncio.run(again(lambda number: work(number))(7)) == 7
+        assert attempts == [7, 7, 7]
+
+    def test_is_judged_by_what_it_ends_in(self) -> None:
+        answers = ["bad", "good"]
+
+        async def work() -> str:
+            return answers.pop(0)
+
+        again = retry("handed on", delay=0, record_result=lambda answer: answer == "bad")
+        assert asyncio.run(again(lambda: work())()) == "good"
