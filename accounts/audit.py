@@ -67,9 +67,9 @@ def refresh_reused(session_id: str) -> None:
         record(EventKind.REUSED, user_pk, detail=_of_session(session_id))
 
 
-def logged_in(request: HttpRequest, user: Any, **_: Any) -> None:
-    """Somebody has a login of Django's own: the admin's."""
-    origin = Origin(network(request.META.get("REMOTE_ADDR", "")))
+def logged_in(user: Any, request: HttpRequest | None = None, **_: Any) -> None:
+    """Somebody has a login of Django's own: the admin's. A program may do without a request."""
+    origin = Origin(network(request.META.get("REMOTE_ADDR", ""))) if request else NOWHERE
     record(EventKind.SUCCEEDED, user.pk, origin=origin, detail="by cookie")
 
 

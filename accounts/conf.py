@@ -42,7 +42,7 @@ class Settings:
     device_lifetime: int = 180 * 86_400
     """How long an owner's device is known after a login, and passes a lock that strangers caused.
     0 switches device tokens off."""
-    login_rate: int = 60
+    login_rate: int = 120
     """Logins a minute from one address, or from one /64 of IPv6; four times as many from a /48."""
     failure_rate: int = 30
     """Of these, how many may fail. Too few, and nobody gets to see that an account is locked."""

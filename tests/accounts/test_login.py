@@ -10,9 +10,11 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth import aauthenticate, authenticate
 from django.contrib.auth.models import User
-from django.db import connections
+from django.contrib.auth.signals import user_logged_in
+from django.db import connection, connections
 from django.dispatch import Signal
 from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts import attempts, errors, login, signals
@@ -81,6 +83,25 @@ def test_unknown_names_lock_with_the_same_answers(user: User, guess: Call) -> No
     known, unknown = story("ada"), story("nobody")
     assert known == unknown
     assert known[0] == [401] * 5 + [423]
+
+
+def test_each_failure_asks_the_database_as_often(user: User, guess: Call) -> None:
+    User.objects.create_user("off", password=PASSWORD, is_active=False)
+    User.objects.create_user("unusable")
+    counts = []
+    for name, password in (
+        ("ada", WRONG), ("nobody", WRONG), ("off", PASSWORD), ("unusable", WRONG),
+    ):  # fmt: skip
+        guess(name, password)
+        with CaptureQueriesContext(connection) as queries:
+            guess(name, password)
+        counts.append(len(queries))
+    assert len(set(counts)) == 1, counts
+
+
+def test_a_login_of_a_program_is_on_record_without_a_place(user: User) -> None:
+    user_logged_in.send(User, user=user, request=None)
+    assert AuthEvent.objects.get().network == ""
 
 
 def test_spellings_of_a_name_do_not_tell_whether_it_is_there(user: User, guess: Call) -> None:
