@@ -17,13 +17,15 @@ from . import (
     keyfile,
     keyring,
     limiter,
+    nonces,
     reencryption,
     sessions,
+    signing_keys,
 )
 from .conf import conf
 from .keyring import Key
 from .keys import PUBLISHED_FOR, ring
-from .models import LoginSession
+from .models import LoginSession, SigningKey
 from .reencryption import KeyUse
 
 # Rows for one transaction, so that those who sign in meanwhile need not wait long.
@@ -78,6 +80,10 @@ def rotate_keys(*, now: datetime, at_once: bool = False, keep: bool = True) -> t
     return step(tuple(ring().keys.values()))
 
 
+def revoke_keys(chosen: QuerySet[SigningKey]) -> int:
+    return signing_keys.revoke(chosen)
+
+
 def purge(*, now: datetime) -> dict[str, int]:
     """Forget sessions past their end, which none of their tokens outlives, failed logins that no
     longer count, and old events; how much of what."""
@@ -91,6 +97,7 @@ def purge(*, now: datetime) -> dict[str, int]:
     forgotten["login_guards"] = attempts.forget(now)
     forgotten["rate_windows"] = limiter.forget(now)
     forgotten["events"] = audit.forget(now - timedelta(days=conf().audit_days))
+    forgotten["nonces"] = nonces.purge_all(now=now, batch=BATCH)
     return dict(forgotten)
 
 

@@ -119,3 +119,39 @@ class KeyUnknown(AccountsError):
     """No encryption key has this name, and nothing is sealed with it."""
 
     code = "key_unknown"
+
+
+class SignatureInvalid(AccountsError):
+    """The signature of the request is not valid."""
+
+    status = 401
+    code = "signature_invalid"
+    auth_header = "Bearer"
+
+
+class NotWithinScope(AccountsError):
+    """The key that signed this request may not do this."""
+
+    status = 403
+    code = "permission_denied"
+
+
+class ScopeNotAllowed(AccountsError):
+    """Only staff may hold keys with the scope introspect."""
+
+    status = 403
+    code = "permission_denied"
+
+
+class TooManyKeys(AccountsError):
+    """There are too many signing keys already; revoke some."""
+
+    status = 409
+    code = "too_many_signing_keys"
+
+
+class NotRotatable(AccountsError):
+    """Only an active signing key can be rotated."""
+
+    status = 409
+    code = "signing_key_not_active"

@@ -15,6 +15,7 @@ from django.db.models.functions import Substr
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from . import blacklist, errors, sealed
+from .models import SigningKey
 
 BATCH = 500
 
@@ -75,6 +76,7 @@ class KeyUse:
 
 
 def columns() -> Iterator[Column]:
+    yield Column(SigningKey, "secret", "keyid")
     if blacklist.installed():
         yield Column(OutstandingToken, "token", "jti")
 

@@ -1,9 +1,11 @@
 from typing import Any
 
 from django.contrib.auth.models import PermissionsMixin
+from django.utils import timezone
 from rest_framework import serializers
 
-from .models import LoginGuard, LoginSession
+from .models import LoginGuard, LoginSession, SigningKey
+from .scopes import USUAL, Scope
 
 
 class Text(serializers.CharField):
@@ -135,6 +137,48 @@ class SessionRow(serializers.ModelSerializer[LoginSession]):
 
 class Revoked(serializers.Serializer[Any]):
     revoked = serializers.IntegerField()
+
+
+class KeyRequest(Strict):
+    name = Text(max_length=100)
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(list(Scope)),
+        allow_empty=False,
+        max_length=len(Scope),
+        required=False,
+        help_text=f"{', '.join(USUAL)} unless given.",
+    )
+    not_before = serializers.DateTimeField(required=False)
+    not_after = serializers.DateTimeField(required=False)
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        now = timezone.now()
+        if "not_after" in given and given["not_after"] <= max(now, given.get("not_before", now)):
+            raise serializers.ValidationError({"not_after": "The key would never be valid."})
+        return given
+
+
+class Rotation(Strict):
+    overlap_seconds = serializers.IntegerField(min_value=0, max_value=30 * 86_400, default=86_400)
+
+
+class KeyRow(serializers.ModelSerializer[SigningKey]):
+    scopes = serializers.ListField(child=serializers.ChoiceField(list(Scope)))
+
+    class Meta:
+        model = SigningKey
+        fields = [
+            "id", "keyid", "name", "state", "scopes", "not_before", "not_after", "last_used_at",
+            "created_at",
+        ]  # fmt: skip
+
+
+class NewKeyRow(KeyRow):
+    secret = serializers.CharField(help_text="32 bytes in base64url, shown this once.")
+    tag = serializers.CharField()
+
+    class Meta(KeyRow.Meta):
+        fields = [*KeyRow.Meta.fields, "secret", "tag"]
 
 
 class Jwks(serializers.Serializer[Any]):

@@ -19,3 +19,12 @@ session_revoked = Signal()
 
 refresh_reuse_detected = Signal()
 """session_id"""
+
+signing_key_issued = Signal()
+"""key, replaces: the key it was rotated from, or None"""
+
+signing_key_revoked = Signal()
+"""keyid"""
+
+signature_rejected = Signal()
+"""keyid: as given, printable ASCII or empty; cause: why, in words"""

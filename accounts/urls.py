@@ -16,4 +16,7 @@ urlpatterns = [
     path("sessions", views.SessionsView.as_view(), name="sessions"),
     path("sessions/revoke-others", views.RevokeOthersView.as_view(), name="revoke-others"),
     path("sessions/<str:pk>", views.SessionView.as_view(), name="session"),
+    path("signing-keys", views.SigningKeysView.as_view(), name="signing-keys"),
+    path("signing-keys/<int:pk>", views.SigningKeyView.as_view(), name="signing-key"),
+    path("signing-keys/<int:pk>/rotate", views.RotateKeyView.as_view(), name="rotate-key"),
 ]

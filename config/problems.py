@@ -55,6 +55,8 @@ CODES = (
     "permission_denied",
     "rate_limited",
     "refresh_in_progress",
+    "signature_invalid",
+    "signing_key_not_active",
     "stale_epoch",
     "stale_fence",
     "time_limit_exceeded",
@@ -63,6 +65,7 @@ CODES = (
     "token_reused",
     "token_revoked",
     "too_large",
+    "too_many_signing_keys",
     "unsupported_media_type",
     "upstream_error",
     "upstream_throttled",
@@ -124,8 +127,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     """DRF's hook. None lets an unknown error rise to ``handler500``."""
     request = context["request"]._request
     match error:
-        # With status 500 they tell of a mistake in the program, which is not for its callers.
-        case AccountsError() | BreakerError() | LockError() if error.status != 500:
+        case AccountsError() | BreakerError() | LockError() if error.status == 500:
+            # They tell of a mistake in the program, which is not for its callers.
+            return None
+        case AccountsError() | BreakerError() | LockError():
             set_rollback()
             response = from_domain(request, error)
             if error.status == 401:

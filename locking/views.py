@@ -91,6 +91,7 @@ class OneLock(APIView):
 @own_transactions
 class Acquire(APIView):
     permission_classes = [IsAuthenticated]
+    scope = "locks"
 
     @extend_schema(operation_id="locks_acquire", request=Acquisition, responses={201: LeaseReply})
     def post(self, request: Request) -> Response:
@@ -117,6 +118,7 @@ class Acquire(APIView):
 @own_transactions
 class Extend(APIView):
     permission_classes = [IsAuthenticated]
+    scope = "locks"
 
     @extend_schema(operation_id="locks_extend", request=Extension, responses=LeaseReply)
     def post(self, request: Request) -> Response:
@@ -132,6 +134,7 @@ class Extend(APIView):
 @own_transactions
 class Release(APIView):
     permission_classes = [IsAuthenticated]
+    scope = "locks"
 
     @extend_schema(operation_id="locks_release", request=Proof, responses={204: None})
     def post(self, request: Request) -> Response:

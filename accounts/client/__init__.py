@@ -8,6 +8,7 @@ with TokenSession("https://mainstay.example") as session:
 from .errors import ClientError, ServerUnavailable, SessionEnded, SignInRefused, SignInRequired
 from .files import FileStorage
 from .sessions import AsyncTokenSession, TokenSession
+from .signer import Signer
 from .storage import MemoryStorage, Storage
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "SessionEnded",
     "SignInRefused",
     "SignInRequired",
+    "Signer",
     "Storage",
     "TokenSession",
 ]

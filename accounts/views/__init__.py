@@ -7,6 +7,7 @@ from .sessions import (
     SessionsView,
     SessionView,
 )
+from .signing_keys import RotateKeyView, SigningKeysView, SigningKeyView
 from .tokens import IntrospectView, JwksView, RefreshView, RevokeView, TokenView
 
 __all__ = [
@@ -19,8 +20,11 @@ __all__ = [
     "RefreshView",
     "RevokeOthersView",
     "RevokeView",
+    "RotateKeyView",
     "SessionView",
     "SessionsView",
+    "SigningKeyView",
+    "SigningKeysView",
     "TokenView",
     "UnlockView",
 ]

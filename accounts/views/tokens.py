@@ -2,7 +2,6 @@
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework.permissions import IsAdminUser, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,6 +11,7 @@ from accounts.authentication import BearerAuthentication
 from accounts.errors import TokenInvalid
 from accounts.introspection import introspect
 from accounts.keys import PUBLISHED_FOR
+from accounts.scopes import Scope
 from accounts.serializers import (
     Introspection,
     IntrospectionReply,
@@ -22,8 +22,9 @@ from accounts.serializers import (
     SignIn,
     TokenPairReply,
 )
+from accounts.signing import SignatureAuthentication
 
-from .access import Open, SignedIn, checked
+from .access import Open, SignedIn, StaffOrSigned, checked
 
 # Of the claims.
 INTROSPECTED = "sub", "sid", "token_type", "iat", "exp"
@@ -66,7 +67,9 @@ def _caller(request: Request) -> str | None:
 
 
 class IntrospectView(SignedIn):
-    permission_classes = [IsAuthenticated, IsAdminUser]
+    authentication_classes = [BearerAuthentication, SignatureAuthentication]
+    permission_classes = [StaffOrSigned]
+    scope = Scope.INTROSPECT
 
     @extend_schema(request=Introspection, responses=IntrospectionReply)
     def post(self, request: Request) -> Response:

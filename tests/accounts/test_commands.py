@@ -138,6 +138,7 @@ def test_purge_forgets_what_is_past_its_end_and_nothing_else(
         "login_guards": 0,
         "rate_windows": 0,
         "events": 0,
+        "nonces": 0,
     }
     assert LoginSession.objects.get().pk == living["session"]
     assert Refresh.objects.count() == OutstandingToken.objects.count() == 1

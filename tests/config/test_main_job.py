@@ -1,15 +1,19 @@
 """The main job, against the product as a user starts it, with two workers."""
 
+import json
 import os
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+import httpx2
 import psycopg
 import pytest
 
+from accounts.client import Signer
 from tests.product import Product, Reply, call, until
 from tests.servers import postgres_url, scratch
 
@@ -84,6 +88,30 @@ def test_a_killed_worker_leaves_a_generation_that_the_next_request_finishes(
     assert finished.json["id"] == waiting.json["id"]
     assert finished.headers["Idempotent-Replay"] == "true"
     assert product.paid("imagen") == before + 2
+
+
+def test_a_signed_request_does_the_main_job_once(product: Product, token: str) -> None:
+    bearer = {"Authorization": f"Bearer {token}"}
+    keys = f"{product.url}/api/v1/auth/signing-keys"
+    key = call("POST", keys, {"name": "ci", "scopes": ["generate"]}, **bearer).json
+    signer = Signer(key["keyid"], key["secret"])
+    url, order = f"{product.url}/api/v1/generations?x=%20", {"Idempotency-Key": "signed"}
+    body = {"service": "imagen", "prompt": "a lighthouse"}
+
+    def signed() -> dict[str, str]:
+        added = signer.sign("POST", url, body=json.dumps(body).encode(), headers=order)
+        return {name.replace("-", "_"): value for name, value in (order | added).items()}
+
+    once = signed()
+    with ThreadPoolExecutor(20) as pool:
+        replies = list(pool.map(lambda _: call("POST", url, body, **once), range(20)))
+    assert Counter(reply.status for reply in replies) == {201: 1, 401: 19}
+    assert {reply.json["code"] for reply in replies if reply.status == 401} == {"signature_invalid"}
+    assert call("POST", url, body, **once).status == 401
+    assert call("POST", url, body, **signed()).status == 200
+    with httpx2.Client(auth=signer) as client:
+        assert client.post(url, json=body, headers=order).status_code == 200
+        assert client.get(url).status_code == 403
 
 
 def _ready(product: Product) -> bool:

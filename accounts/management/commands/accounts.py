@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
 
-from accounts.management.verbs import doctor, keys, lockouts, sealing, sessions
+from accounts.management.verbs import doctor, keys, lockouts, sealing, sessions, signing
 from accounts.management.verbs.terminal import Terminal
 
 
@@ -16,7 +16,7 @@ class Command(Terminal):
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
-        for room in (sessions, lockouts, keys, sealing, doctor):
+        for room in (sessions, lockouts, keys, sealing, signing, doctor):
             room.add(verbs)
 
     def handle(self, *, run: Callable[..., None], **options: Any) -> None:

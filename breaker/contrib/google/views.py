@@ -92,6 +92,7 @@ def idempotency_key(request: Request) -> str:
 @own_transactions
 class Generations(ListModelMixin, GenericAPIView[Generation]):
     permission_classes = [IsAuthenticated]
+    scope = "generate"
     serializer_class = GenerationSerializer
     pagination_class = Recent
     queryset = Generation.objects.none()

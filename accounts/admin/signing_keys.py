@@ -1,0 +1,39 @@
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts import control
+from accounts.models import SigningKey
+
+
+@admin.register(SigningKey)
+class SigningKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Facts to read, and one thing to do with them. The secret is not among them."""
+
+    list_display = ["name", "keyid", "owner", "state", "scopes", "not_after", "last_used_at"]
+    list_filter = ["state"]
+    list_select_related = ["owner"]
+    search_fields = ["name", "keyid"]
+    date_hierarchy = "created_at"
+    readonly_fields = fields = (
+        "name", "keyid", "owner", "scopes", "state", "not_before", "not_after", "last_used_at",
+        "created_at",
+    )  # fmt: skip
+    actions = ["revoke_selected"]
+
+    @admin.action(description="Revoke selected signing keys", permissions=["revoke"])
+    def revoke_selected(self, request: HttpRequest, queryset: QuerySet[SigningKey]) -> None:
+        revoked = control.revoke_keys(queryset)
+        self.message_user(request, f"{revoked} signing keys revoked.", messages.SUCCESS)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.revoke_signingkey")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: SigningKey | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: SigningKey | None = None) -> bool:
+        return False

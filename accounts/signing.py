@@ -1,0 +1,110 @@
+"""DRF's authentication by signature: the owner of the key acts, within the scopes of the key.
+
+Whatever is wrong, the caller is told the same; the cause is for the log.
+"""
+
+import logging
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import InterfaceError, OperationalError
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from . import errors, nonces, signals, signatures, signing_keys
+from .models import KeyState, SigningKey
+from .scopes import demanded
+from .signatures import Message, Refused
+
+logger = logging.getLogger(__name__)
+
+# What the signatures of keys that are none are checked against, so that it takes as long.
+NOBODYS = secrets.token_bytes(signing_keys.SECRET_BYTES)
+NOTED_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedBy:
+    """The ``request.auth`` of a signed request."""
+
+    keyid: str
+    scopes: frozenset[str]
+
+
+class SignatureAuthentication(BaseAuthentication):
+    """Refuses here, not by a permission, what the key may not do: no view can forget to ask."""
+
+    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, SignedBy] | None:
+        if request.headers.keys().isdisjoint({"Signature", "Signature-Input"}):
+            return None
+        try:
+            key = admit(request._request)
+        except Refused as refusal:
+            _report(refusal)
+            raise errors.SignatureInvalid from refusal
+        except (OperationalError, InterfaceError) as error:
+            raise errors.DatabaseUnavailable(retry_after=1) from error
+        if demanded(request.parser_context["view"], str(request.method)) not in key.scopes:
+            raise errors.NotWithinScope
+        return key.owner, SignedBy(key.keyid, frozenset(key.scopes))
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+def admit(request: HttpRequest) -> SigningKey:
+    """The key a request was signed with; raises Refused. The signature is used up by this."""
+    now = timezone.now()
+    message = _message(request)
+    claimed = signatures.claim(message, now=now.timestamp())
+    key = SigningKey.objects.select_related("owner").filter(keyid=claimed.keyid).first()
+    if key is None or (fault := _fault(key, now)):
+        with suppress(Refused):
+            signatures.verify(message, claimed, secret=NOBODYS)
+        raise Refused("unknown key" if key is None else fault, keyid=claimed.keyid)
+    signatures.verify(message, claimed, secret=signing_keys.secret_of(key))
+    # Not before the signature holds, or anybody could use up the nonces of others.
+    if not nonces.spend(key.keyid, claimed.nonce, now=now):
+        raise Refused("the nonce was used before", keyid=claimed.keyid)
+    _note_use(key, now)
+    return key
+
+
+def _message(request: HttpRequest) -> Message:
+    return Message(
+        method=str(request.method),
+        scheme=str(request.scheme),
+        authority=request.get_host(),
+        path=request.path,
+        query=request.META.get("QUERY_STRING", ""),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=request.body,
+    )
+
+
+def _fault(key: SigningKey, now: datetime) -> str:
+    if key.state == KeyState.REVOKED:
+        return "revoked key"
+    if now < key.not_before:
+        return "key not valid yet"
+    if key.not_after is not None and key.not_after <= now:
+        return "expired key"
+    return "" if key.owner.is_active else "inactive owner"
+
+
+def _note_use(key: SigningKey, now: datetime) -> None:
+    due = now - NOTED_EVERY
+    if key.last_used_at is None or key.last_used_at <= due:
+        stale = Q(last_used_at=None) | Q(last_used_at__lte=due)
+        SigningKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+
+
+def _report(refusal: Refused) -> None:
+    logger.warning("signed request refused: %s (key %s)", refusal.cause, refusal.keyid or "-")
+    signals.signature_rejected.send_robust(SigningKey, keyid=refusal.keyid, cause=refusal.cause)
