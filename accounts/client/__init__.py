@@ -1,8 +1,10 @@
-"""For the programs that call the API. Nothing here needs Django.
+"""For the programs that call the API. Nothing here needs Django::
 
-with TokenSession("https://mainstay.example") as session:
-    session.sign_in("ada", password)
-    session.get("/api/v1/auth/me").json()
+    with TokenSession("https://mainstay.example") as session:
+        session.sign_in("ada", password)
+        session.get("/api/v1/auth/me").json()
+
+docs/accounts.md tells the rest.
 """
 
 from .errors import ClientError, ServerUnavailable, SessionEnded, SignInRefused, SignInRequired
