@@ -3,6 +3,8 @@
 import asyncio
 import re
 import shlex
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,12 @@ from django.conf import settings as project
 from django.contrib.auth.models import User
 from django.core.management import call_command, load_command_class
 from django.urls import include, path
+from django.utils import timezone
 from django.utils.module_loading import import_string
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
+from accounts import signing_keys
 from accounts.checks import check_settings
 from accounts.conf import conf
 from accounts.models import LoginSession
@@ -26,17 +30,20 @@ from .conftest import PASSWORD
 
 README = (project.BASE_DIR / "README.md").read_text()
 DOCUMENT = (project.BASE_DIR / "docs/accounts.md").read_text()
-SIGNED_IN, TASKS, SETTINGS = samples(DOCUMENT, "python")
-ROTATE, REENCRYPT = samples(DOCUMENT, "sh")
+SIGNED_IN, SIGNED, TASKS, SETTINGS = samples(DOCUMENT, "python")
+SIGN, ROTATE, REENCRYPT = samples(DOCUMENT, "sh")
 
 
 @pytest.fixture
 def names(live_server: LiveServer, user: User) -> dict[str, Any]:
     """What the samples leave to their reader."""
+    issued = signing_keys.issue(user, name="a sample", now=timezone.now())
     return {
         "__name__": "sample",
         "SITE": live_server.url,
         "PASSWORD": PASSWORD,
+        "KEYID": issued.key.keyid,
+        "SECRET": issued.secret,
     }
 
 
@@ -55,6 +62,25 @@ def test_a_task_is_told_who_it_is_or_why_not(names: dict[str, Any]) -> None:
     assert asyncio.run(names["who"]()) == "ada"
     names["PASSWORD"] = "wrong"
     assert asyncio.run(names["who"]()) == "invalid_credentials, try again in None s"
+
+
+def test_a_program_signs_its_requests(names: dict[str, Any]) -> None:
+    exec(SIGNED, names)
+    assert names["lease"].json()["name"] == "deploy"
+
+
+def test_a_shell_signs_its_requests(
+    names: dict[str, Any], process_env: dict[str, str], tmp_path: Path
+) -> None:
+    manage = f"{sys.executable} {project.BASE_DIR / 'manage.py'}"
+    result = subprocess.run(
+        ["bash", "-ec", f'manage.py() {{ {manage} "$@"; }}\n{SIGN}'],
+        env=process_env | {"SITE": names["SITE"], "KEYID": names["KEYID"]}
+        | {"SIGNING_SECRET": names["SECRET"]},
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert '"name":"release"' in result.stdout.replace(" ", "")
 
 
 def test_the_other_commands_are_there(transactional_db: None) -> None:
