@@ -66,9 +66,7 @@ def is_locked(state: State, now: datetime) -> bool:
 
 
 def wake(state: State, policy: Policy, now: datetime) -> State:
-    """The state with what time has done to it."""
-    if is_locked(state, now):
-        return state
+    """A state that is not locked, with what time has done to it."""
     quiet_since = state.locked_until or state.touched_at
     if quiet_since <= now - policy.quiet:
         return State(touched_at=state.touched_at, generation=state.generation + 1)

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts import attempts, lockout
 from accounts.attempts import Subject, policy, state
@@ -103,6 +104,17 @@ def test_a_lock_that_is_due_falls_on_a_row_as_on_a_value() -> None:
         assert run(FOLD, values, policy(), NOW) == []
         fallen += 1
     assert fallen > 10
+
+
+def test_locks_may_all_last_equally_long(settings: Settings) -> None:
+    settings.ACCOUNTS = {**settings.ACCOUNTS, "LOCKOUT_LONGEST": 900, "LOCKOUT_TRIES": 1}
+    for level in (1, 2):
+        attempts.fail(attempts.reserve(SUBJECT, HERE), HERE)
+        found = stored()
+        assert found.level == level
+        assert found.locked_until == found.touched_at + timedelta(minutes=15)
+        over = timezone.now() - timedelta(seconds=1)
+        LoginGuard.objects.update(touched_at=over, locked_until=over)
 
 
 def test_what_came_late_changes_nothing() -> None:
