@@ -375,7 +375,7 @@ def test_a_process_stopped_beyond_its_lease_cannot_write(jobs, process_env):
     )
     assert worker.stdout.readline() == "held\n"
     worker.send_signal(signal.SIGSTOP)
-    with lock("n", wait=5) as lease:
+    with lock("n", wait=30) as lease:
         job.state = "mine"
         job.save_fenced(lease)
     worker.send_signal(signal.SIGCONT)

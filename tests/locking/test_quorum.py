@@ -13,7 +13,8 @@ from locking import LockBusy, LockInvalid, LockLost, LockUnavailable, lock, quor
 from locking.errors import LockExpired
 from locking.quorum import QuorumLease
 from tests.locking.workers import forked
-from tests.servers import Valkey, scratch
+from tests.rounds import can
+from tests.servers import Valkey, scratch, wait_until
 
 ALIASES = [f"q{number}" for number in range(5)]
 
@@ -65,18 +66,24 @@ both = pytest.mark.parametrize("colour", ["sync", "async"])
 
 @both
 def test_it_is_held_everywhere_and_excludes_others(servers: list[Valkey], colour):
-    lease = acquire(colour, wait=0)
-    assert held_on(servers) == 5
-    assert {int(s.database(1).hget("lock:{n}:l", "f")) for s in servers} == {lease.fence}
-    assert 25 < lease.remaining < 30
-    with pytest.raises(LockBusy) as caught:
-        acquire(colour, wait=0.1)
-    assert 20 < caught.value.retry_after <= 30
-    assert held_on(servers) == 5
-    release(colour, lease)
-    release(colour, lease)
-    assert held_on(servers) == 0
-    assert not lease.valid
+    def is_everywhere() -> bool:
+        """Most are enough, so one that is slow may be left out."""
+        lease = acquire(colour, wait=0)
+        held = held_on(servers)
+        fences = {server.database(1).hget("lock:{n}:l", "f") for server in servers}
+        assert fences - {None} == {str(lease.fence).encode()}
+        assert 20 < lease.remaining < 30
+        with pytest.raises(LockBusy) as caught:
+            acquire(colour, wait=0.1)
+        assert 20 < caught.value.retry_after <= 30
+        assert held_on(servers) >= held
+        release(colour, lease)
+        release(colour, lease)
+        wait_until(lambda: held_on(servers) == 0)
+        assert not lease.valid
+        return held == 5
+
+    assert can(is_everywhere)
 
 
 @both
@@ -169,9 +176,9 @@ def test_a_lease_is_extended_while_most_servers_have_it(servers: list[Valkey]):
 
 @pytest.mark.race
 def test_a_lease_that_ran_out_is_told(servers: list[Valkey]):
-    lease = acquire("sync", lease=0.3)
+    lease = acquire("sync", lease=1)
     lease.check()
-    time.sleep(0.4)
+    time.sleep(1.1)
     with pytest.raises(LockExpired):
         lease.check()
     with pytest.raises(LockLost):

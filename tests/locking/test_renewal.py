@@ -397,10 +397,10 @@ ENDING = """
 import asyncio, django, threading
 django.setup()
 from locking import lock
-leases = [lock(f"n{n}", lease=0.6).acquire() for n in range(10)]
+leases = [lock(f"n{n}", lease=3).acquire() for n in range(10)]
 async def main():
-    leases.append(await lock("task", lease=0.6).aacquire())
-    await asyncio.sleep(0.4)
+    leases.append(await lock("task", lease=3).aacquire())
+    await asyncio.sleep(1.5)
 asyncio.run(main())
 print("held", flush=True)
 """
