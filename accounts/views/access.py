@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.utils.decorators import method_decorator
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
-from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
+from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -18,7 +18,6 @@ from accounts.authentication import BearerAuthentication
 from accounts.claims import Claims
 from accounts.models import LoginSession
 from accounts.serializers import Strict
-from accounts.signing import SignedBy
 
 # Under ATOMIC_REQUESTS an error reply rolls the request back, and a revocation with it.
 own_transactions = method_decorator(transaction.non_atomic_requests, name="dispatch")
@@ -49,13 +48,6 @@ class SignedIn(APIView):
 
     def own(self) -> QuerySet[LoginSession]:
         return sessions.of(cast(AbstractBaseUser, self.request.user))
-
-
-class StaffOrSigned(BasePermission):
-    """A signature has the scope of the view, or it would not have come this far."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        return isinstance(request.auth, SignedBy) or bool(getattr(request.user, "is_staff", False))
 
 
 class Pages(CursorPagination):

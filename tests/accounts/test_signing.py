@@ -431,6 +431,17 @@ def test_a_key_may_introspect_if_that_is_what_it_is_for(operator: User, pair: Js
 
 
 @pytest.mark.django_db
+def test_a_key_of_somebody_who_is_staff_no_more_introspects_nothing(
+    operator: User, pair: Json
+) -> None:
+    signer = scoped(operator, "introspect")
+    User.objects.filter(pk=operator.pk).update(is_staff=False)
+    body = json.dumps({"token": pair["access"]}).encode()
+    sent = Sent("POST", "/api/v1/auth/token/introspect", body)
+    assert sent.signed(signer).send().status_code == 403
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("path", ["me", "sessions", "signing-keys"])
 def test_the_account_itself_is_not_a_signatures_business(signer: Signer, path: str) -> None:
     answer = read(f"/api/v1/auth/{path}").signed(signer).send()
