@@ -1,6 +1,5 @@
 """What a failed login costs must not tell why it failed."""
 
-import statistics
 import time
 from collections.abc import Callable
 from threading import BoundedSemaphore
@@ -117,8 +116,9 @@ def test_only_so_many_passwords_are_hashed_at_a_time(
     assert answer.status_code == 200
 
 
-def test_medians_of_all_failures_lie_within_a_tenth(settings: Settings, call: Call) -> None:
-    """Processor time, in rounds that take turns: what else the machine does, all suffer alike."""
+def test_all_failures_take_equally_long(settings: Settings, call: Call) -> None:
+    """The least processor time of rounds that take turns, since what else the machine does only
+    adds to it. One hash more or less would be half as much again."""
     settings.PASSWORD_HASHERS = [ARGON2, PBKDF2]
     settings.ACCOUNTS = {
         **settings.ACCOUNTS, "LOCKOUT_TRIES": 1_000, "LOGIN_RATE": 10_000, "FAILURE_RATE": 10_000,
@@ -138,5 +138,5 @@ def test_medians_of_all_failures_lie_within_a_tenth(settings: Settings, call: Ca
             answer = call("POST", "token", {"username": name, "password": password})
             spent[name].append(time.thread_time() - began)
             assert answer.status_code == 401
-    medians = {name: statistics.median(each[1:]) for name, each in spent.items()}
-    assert max(medians.values()) <= 1.1 * min(medians.values()), medians
+    least = {name: min(each) for name, each in spent.items()}
+    assert max(least.values()) <= 1.25 * min(least.values()), least
