@@ -41,19 +41,22 @@ class Follower:
             return ()
 
     def astray(self, epochs: Mapping[str, int]) -> Collection[str]:
-        """Those that the store has in another epoch than we, by one trip for all.
+        """Those that the store has in another epoch than we, by two trips for all.
 
         A failover may lose some changes, and then see as many others as to look like before.
+        What never moved, neither here nor there, is not asked for: of idle circuits that is most.
         """
         if not link.up or (shared := link.shared()) is None:
             return ()
         try:
-            found = shared.epochs(epochs)
+            moved = {*shared.changed_since(0), *(name for name in epochs if epochs[name])}
+            asked = [name for name in epochs if name in moved]
+            found = shared.epochs(asked)
         except redis.RedisError as error:
             link.lost(error)
             return ()
-        pairs = zip(epochs.items(), found, strict=True)
-        return [name for (name, epoch), there in pairs if there not in (None, epoch)]
+        pairs = zip(asked, found, strict=True)
+        return [name for name, there in pairs if there not in (None, epochs[name])]
 
     def wait(self, seconds: float, bell: Bell) -> bool:
         """Until the time is over, the bell rings or a message comes; whether one did."""

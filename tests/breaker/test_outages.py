@@ -26,6 +26,7 @@ from breaker.agent import agent
 from breaker.breaker import Breaker
 from breaker.circuit import State
 from breaker.control import circuits
+from breaker.follower import Follower
 from breaker.link import link
 from breaker.policy import Policy
 from breaker.shared import SharedStore
@@ -396,6 +397,22 @@ def test_idle_circuits_cost_one_read_a_second_however_many(own_valkey: Valkey) -
         counted = commands(client)
         idle.communicate("\n", timeout=60)
     assert 1 <= counted <= 4
+
+
+def test_the_sweep_asks_only_for_circuits_that_ever_moved() -> None:
+    for number in range(20):
+        get_breaker(f"sweep:{number}").call(int)
+    open_circuit("sweep:open")
+    agent.flush()
+    link.shared().record("sweep:0", Policy(failure_threshold=1), Tally(failed=1), epoch=0)
+    known = {f"sweep:{number}": 0 for number in range(20)}
+    known["sweep:open"] = view("sweep:open").epoch
+    client = get_redis_connection("breaker")
+    client.config_resetstat()
+    assert list(Follower().astray(known)) == ["sweep:0"]
+    assert client.info("commandstats")["cmdstat_hget"]["calls"] == 2
+    client.delete("cb:{breaker}:names", "cb:{breaker}:circuit:sweep:open")
+    assert list(Follower().astray(known)) == ["sweep:open"]
 
 
 def test_a_trial_under_way_keeps_its_permit() -> None:
