@@ -18,6 +18,7 @@ class Follower:
     def __init__(self) -> None:
         self._pubsub: PubSub | None = None
         self._known = Version(None, 0, None)
+        self._looked = False
         self.reconfigured = False
         """Whether the configuration was changed since somebody took this back."""
 
@@ -82,8 +83,10 @@ class Follower:
         before, self._known = self._known, shared.version()
         born, number, config = self._known
         # A namespace that is born anew, gone back or unborn has lost data: look at everything.
-        lost = born != before.born or number < before.number or (moved and born is None)
-        lost = link.found() or lost
+        # One that was seen unborn had none to lose.
+        another = born != before.born and not (self._looked and before.born is None)
+        lost = another or number < before.number or (moved and born is None)
+        lost, self._looked = link.found() or lost, True
         self.reconfigured |= lost or config != before.config
         if lost:
             return list(names)

@@ -24,6 +24,7 @@ import breaker.agent
 from breaker import CircuitOpenError, get_breaker, offload
 from breaker.agent import agent
 from breaker.breaker import Breaker
+from breaker.catalogue import Declaration
 from breaker.circuit import State
 from breaker.control import circuits
 from breaker.follower import Follower
@@ -397,6 +398,20 @@ def test_idle_circuits_cost_one_read_a_second_however_many(own_valkey: Valkey) -
         counted = commands(client)
         idle.communicate("\n", timeout=60)
     assert 1 <= counted <= 4
+
+
+def test_a_namespace_that_comes_to_be_has_lost_nothing() -> None:
+    first, second, names = Follower(), Follower(), ["a", "b"]
+    client = get_redis_connection("breaker")
+    client.flushall()
+    assert list(first.stale(names, moved=False)) == []
+    link.shared().catalogue.tell([Declaration("a", {}, True)])
+    assert list(first.stale(names, moved=False)) == []
+    assert list(second.stale(names, moved=False)) == names  # who knows what was before
+    client.flushall()
+    assert list(first.stale(names, moved=False)) == names
+    for one in (first, second):
+        one.hang_up()
 
 
 def test_the_sweep_asks_only_for_circuits_that_ever_moved() -> None:
