@@ -322,16 +322,20 @@ class TestTenThousandNames:
         assert server.keys("cb:*circuit*") == []
         assert link.shared().catalogue.names() == []
 
-    def test_leave_the_list_of_a_cluster_too(self, settings: Settings) -> None:
+    def test_leave_the_list_of_a_cluster_too(
+        self, settings: Settings, request: pytest.FixtureRequest
+    ) -> None:
         cluster = Cluster()
-        settings.CACHES = {**settings.CACHES, "breaker": caches(cluster.url)["breaker"]}
+        request.addfinalizer(cluster.stop)
+        alias = caches(cluster.url)["breaker"]
+        alias["OPTIONS"]["SOCKET_TIMEOUT"] = 5.0
+        settings.CACHES = {**settings.CACHES, "breaker": alias}
         for number in range(250):
             link.shared().record(str(number), Policy(window=0.05), Tally(ok=1), epoch=0)
         link.shared().record("lasting", Policy(), Tally(ok=1), epoch=0)
         time.sleep(0.12)
         link.shared().catalogue.tidy()
         assert link.shared().catalogue.names() == ["lasting"]
-        cluster.stop()
 
     def test_while_the_database_is_down_leave_no_queue_without_end(
         self,
