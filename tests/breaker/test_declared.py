@@ -294,7 +294,7 @@ class TestCommandsAheadOfTheFirstCall:
     ) -> None:
         told("d:known", {})
         before = set(server.keys("cb:*"))
-        for name in ("d:unknown", "d:know", "d:known2", "x" * 200):
+        for name in ("d:unknown", "d:know", "d:known2", "d:" + "x" * 198):
             body = {"reason": "r"}
             done = operator_api.post(f"{BASE}/{name}/open", body, format="json")
             assert done.status_code == 404
