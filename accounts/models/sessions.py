@@ -11,7 +11,9 @@ from django.db.models import Q
 
 
 def new_session_id() -> str:
-    return secrets.token_urlsafe(32)
+    """256 bits, and no dash at the beginning, which commands take for an option."""
+    made = secrets.token_urlsafe(32)
+    return new_session_id() if made.startswith("-") else made
 
 
 class UserEpoch(models.Model):

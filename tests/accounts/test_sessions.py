@@ -1,5 +1,6 @@
 """Listing and ending sessions, over the API."""
 
+import secrets
 from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts import signals
-from accounts.models import LoginSession
+from accounts.models import LoginSession, new_session_id
 
 from .conftest import PASSWORD, Call, Json
 
@@ -207,3 +208,9 @@ def test_revoking_one_token_leaves_other_sessions_and_users_alone(
     call("POST", "token/revoke", {"token": lost["access"]})
     codes = [call("GET", "me", access=each["access"]).status_code for each in (lost, kept, eve)]
     assert codes == [401, 200, 200]
+
+
+def test_no_session_is_called_like_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = iter(["-dash", "--dashes", "none"])
+    monkeypatch.setattr(secrets, "token_urlsafe", lambda size: next(made))
+    assert new_session_id() == "none"

@@ -23,9 +23,21 @@ def bench(request: pytest.FixtureRequest, server: "redis.Redis") -> Bench:
 
 @pytest.fixture
 def own_store(own_valkey: Valkey, settings: Settings) -> Iterator[Valkey]:
-    """A store of the test's own, to pause, kill and restart."""
-    settings.CACHES = {**settings.CACHES, "breaker": caches(own_valkey.url)["breaker"]}
+    """A store of the test's own, to kill and restart; a busy machine does not make it silent."""
+    yield from _used(own_valkey, settings, SOCKET_TIMEOUT=10.0, SOCKET_CONNECT_TIMEOUT=10.0)
+
+
+@pytest.fixture
+def hasty_store(own_valkey: Valkey, settings: Settings) -> Iterator[Valkey]:
+    """One to pause, given up as soon as the product gives up its store."""
+    yield from _used(own_valkey, settings)
+
+
+def _used(server: Valkey, settings: Settings, **options: float) -> Iterator[Valkey]:
+    alias = caches(server.url)["breaker"]
+    alias["OPTIONS"] |= options
+    settings.CACHES = {**settings.CACHES, "breaker": alias}
     agent.forget()
-    yield own_valkey
-    own_valkey.resume()
+    yield server
+    server.resume()
     agent.forget()

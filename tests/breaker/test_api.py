@@ -529,9 +529,11 @@ class TestWithoutAStore:
         (row,) = api.get(BASE).json()["results"]
         assert (row["name"], row["source"]) == ("veo", "local")
 
-    def test_a_silent_store_may_yet_obey(self, operator_api: APIClient, own_store: Valkey) -> None:
+    def test_a_silent_store_may_yet_obey(
+        self, operator_api: APIClient, hasty_store: Valkey
+    ) -> None:
         get_breaker("veo").call(int)
-        own_store.pause()
+        hasty_store.pause()
         response = post(operator_api, "veo", "open", reason="r")
         assert is_problem(response, 503, "breaker_unavailable")
         assert "may yet do" in response.json()["detail"]

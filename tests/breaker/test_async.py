@@ -139,7 +139,7 @@ async def failing_body(breaker: Breaker) -> None:
 
 @pytest.mark.parametrize("failing", [failing_call, failing_body])
 def test_the_loop_runs_on_while_the_store_hangs(
-    own_store: Valkey, settings: Settings, failing: Callable[[Breaker], Awaitable[None]]
+    hasty_store: Valkey, settings: Settings, failing: Callable[[Breaker], Awaitable[None]]
 ) -> None:
     """The longest gap between two turns of the loop stays far below the store's time-out."""
     options = {**settings.CACHES["breaker"]["OPTIONS"], "SOCKET_TIMEOUT": 1.0}
@@ -159,7 +159,7 @@ def test_the_loop_runs_on_while_the_store_hangs(
         done = asyncio.Event()
         watch = asyncio.create_task(gaps(done))
         await asyncio.sleep(0.01)
-        own_store.pause()
+        hasty_store.pause()
         await failing(breaker)
         await asyncio.sleep(0.01)
         done.set()

@@ -184,19 +184,19 @@ class TestWithAStoreThatFails:
         eventually(lambda: link.up)
         assert get_breaker("alone").call(int) == 0
 
-    def test_a_hanging_store_costs_one_time_out(self, own_store: Valkey) -> None:
+    def test_a_hanging_store_costs_one_time_out(self, hasty_store: Valkey) -> None:
         breaker = get_breaker("hanging", failure_threshold=1000)
 
         def little() -> bool:
             breaker.call(int)
-            own_store.pause()
+            hasty_store.pause()
             costs = []
             for _ in range(50):
                 started = time.perf_counter()
                 with pytest.raises(Down):
                     breaker.call(fail)
                 costs.append(time.perf_counter() - started)
-            own_store.resume()
+            hasty_store.resume()
             eventually(lambda: link.up)
             return sum(costs) < 0.3 and sorted(costs)[-2] < 0.05
 
@@ -205,7 +205,9 @@ class TestWithAStoreThatFails:
             breaker.call(fail)
         assert view("hanging").tally.failures >= 1
 
-    def test_callers_hardly_notice_that_the_store_stops_under_load(self, own_store: Valkey) -> None:
+    def test_callers_hardly_notice_that_the_store_stops_under_load(
+        self, hasty_store: Valkey
+    ) -> None:
         breaker = get_breaker("loaded", failure_threshold=100_000)
         breaker.call(int)
 
@@ -213,10 +215,10 @@ class TestWithAStoreThatFails:
             load = Load(breaker, callers=8)
             load.go_on(1)
             before = load.costs()
-            own_store.pause()
+            hasty_store.pause()
             load.go_on(2)
             during = load.costs()
-            own_store.resume()
+            hasty_store.resume()
             load.stop()
             eventually(lambda: link.up)
             for name, costs in (("before", before), ("during", during)):
@@ -233,21 +235,21 @@ class TestWithAStoreThatFails:
         assert breaker.call(int) == 0
         assert fail_until_refused(breaker, 2) == 2
 
-    def test_the_state_page_does_not_hang(self, own_store: Valkey) -> None:
+    def test_the_state_page_does_not_hang(self, hasty_store: Valkey) -> None:
         get_breaker("page").call(int)
-        own_store.pause()
+        hasty_store.pause()
 
         def look() -> None:
             assert [status.source for status in circuits()] == ["local"]
 
         assert can_within(0.5, look)
 
-    def test_who_only_watches_notices_the_return_too(self, own_store: Valkey) -> None:
+    def test_who_only_watches_notices_the_return_too(self, hasty_store: Valkey) -> None:
         link.shared().record("theirs", Policy(), Tally(ok=1), epoch=0)
         assert [status.name for status in circuits()] == ["theirs"]
-        own_store.pause()
+        hasty_store.pause()
         assert circuits() == []
-        own_store.resume()
+        hasty_store.resume()
         eventually(lambda: [status.name for status in circuits()] == ["theirs"])
 
     def test_circuits_that_expired_leave_the_list(self, own_store: Valkey) -> None:

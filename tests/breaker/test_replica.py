@@ -253,7 +253,7 @@ class TestWithoutTheStore:
             with pytest.raises(Down):
                 breaker.call(fail)
 
-    def test_what_an_operator_says_goes_before_either(self, own_store: Valkey) -> None:
+    def test_what_an_operator_says_goes_before_either(self, hasty_store: Valkey) -> None:
         forced = get_breaker("forced", on_store_error="allow")
         disabled = get_breaker("disabled", on_store_error="reject")
         other = get_breaker("other", on_store_error="reject")
@@ -262,7 +262,7 @@ class TestWithoutTheStore:
         said("forced", Verb.OPEN, expires_in=6)
         said("disabled", Verb.DISABLE, expires_in=6)
         began = time.monotonic()
-        own_store.pause()
+        hasty_store.pause()
         eventually(lambda: refused(other))
         eventually(lambda: forced.replica.snapshot.suspended)
         eventually(lambda: disabled.replica.snapshot.suspended)
@@ -270,7 +270,7 @@ class TestWithoutTheStore:
         assert said_so == (True, False) or time.monotonic() > began + 6
         eventually(lambda: not refused(forced))
         eventually(lambda: refused(disabled))
-        own_store.resume()
+        hasty_store.resume()
         eventually(lambda: not refused(disabled))
 
     def test_one_that_takes_nothing_in_is_out_of_reach(self, own_store: Valkey) -> None:
