@@ -1,6 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
-PYTEST := $(BIN)/pytest -n 2 --cov --cov-report= --cov-fail-under=0
+PYTEST := $(BIN)/pytest -n 3 --cov --cov-report= --cov-fail-under=0
 
 .PHONY: run test check bench faults
 

@@ -83,8 +83,9 @@ class Follower:
         before, self._known = self._known, shared.version()
         born, number, config = self._known
         # A namespace that is born anew, gone back or unborn has lost data: look at everything.
-        # One that was seen unborn had none to lose.
-        another = born != before.born and not (self._looked and before.born is None)
+        # One that was seen unborn had none to lose, unless it came, and went, since that look.
+        had_none = self._looked and before.born is None and not moved
+        another = born != before.born and not had_none
         lost = another or number < before.number or (moved and born is None)
         lost, self._looked = link.found() or lost, True
         self.reconfigured |= lost or config != before.config

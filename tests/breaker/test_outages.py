@@ -552,6 +552,17 @@ def test_callers_beyond_counting_get_no_more_trials_than_there_are_permits(
     assert len(tried) == 1
 
 
+@pytest.mark.parametrize(("moved", "stale"), [(False, []), (True, ["lost"])])
+def test_a_namespace_that_came_and_went_between_two_looks_has_lost_what_moved(
+    moved: bool, stale: list[str]
+) -> None:
+    follower = Follower()
+    assert list(follower.stale(["lost"], moved=False)) == []
+    get_redis_connection("breaker").hset("cb:{breaker}:version", "born", "the second time")
+    assert list(follower.stale(["lost"], moved=moved)) == stale
+    follower.hang_up()
+
+
 def test_a_loss_that_looks_like_no_loss_is_found_by_and_by(
     own_store: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
