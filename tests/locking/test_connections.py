@@ -146,10 +146,6 @@ def test_a_child_forked_while_others_lock_is_not_stuck():
             thread.join()
 
 
-# A loop that ends right after a refused handshake may not have closed its socket yet.
-@pytest.mark.filterwarnings(
-    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
-)
 def test_a_password_and_a_database_are_given(use: Use):
     server = PortValkey("--requirepass", "")
     server.ask("CONFIG", "SET", "requirepass", "secret word")
