@@ -62,6 +62,7 @@ class AsyncLine:
                 self._answered(wire)
         except (redis.RedisError, OSError) as error:
             logger.debug("Not told: %r", error)
+        finally:
             await self.hang_up()
 
     def _answered(self, wire: AsyncWire) -> None:

@@ -223,6 +223,9 @@ class AsyncClusterLine:
                 return await self._line.run(step.run, asking=step.asking)
             case Survey():
                 line = AsyncLine(self._nodes.pool(step.node))
-                return await line.survey(clock.now() + PATIENCE)
+                try:
+                    return await line.survey(clock.now() + PATIENCE)
+                finally:
+                    await line.hang_up()
             case Pause():
                 return await asyncio.sleep(step.seconds)

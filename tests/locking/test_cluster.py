@@ -1,6 +1,7 @@
 """Locks on a real cluster whose slots move and whose nodes die."""
 
 import asyncio
+import gc
 import statistics
 import threading
 import time
@@ -21,14 +22,16 @@ from locking import (
     lock,
     scripts,
 )
+from locking.cluster import AsyncClusterLine
+from locking.connections import async_store
 from locking.names import keys
-from locking.routing import slot
+from locking.routing import Node, Survey, slot
 from locking.shards import Shard, Shards
 from locking.steps import Run
 from tests.locking.conftest import Use
 from tests.locking.grants import after_promotion, in_both_colours
 from tests.rounds import can
-from tests.servers import Cluster, ClusterNode, wait_until
+from tests.servers import Cluster, ClusterNode, PortValkey, wait_until
 
 NAMES = [f"n{number}" for number in range(12)]
 
@@ -345,6 +348,30 @@ def test_a_node_that_falls_silent_is_left_for_the_one_that_took_over(own_cluster
         fences += [after_promotion(grant).fence for grant in grants]
         assert fences == sorted(set(fences))
         own_cluster.primaries[0].resume()
+
+
+def test_a_task_cancelled_while_it_asks_for_the_map_leaves_no_connection(use: Use):
+    server = PortValkey()
+    use(f"redis+cluster://{server.address}")
+    question = Survey(Node("127.0.0.1", server.port))
+
+    async def ask() -> None:
+        line = AsyncClusterLine(await async_store("locks"))
+        with suppress(LockUnavailable):  # it is none
+            await line._perform(question)
+        server.pause()
+        asking = asyncio.create_task(line._perform(question))
+        await asyncio.sleep(0.05)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    try:
+        asyncio.run(ask())
+        gc.collect()
+    finally:
+        server.resume()
+        server.stop()
 
 
 def test_a_cluster_that_is_gone_is_unavailable(use: Use):
