@@ -41,6 +41,7 @@ CODES = (
     "internal_error",
     "invalid",
     "invalid_credentials",
+    "length_required",
     "lock_busy",
     "lock_deadlock",
     "lock_invalid",

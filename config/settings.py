@@ -61,6 +61,7 @@ MIDDLEWARE = [
     "config.headers.SecurityHeadersMiddleware",
     "config.requests.RequestMiddleware",
     "config.cors.ExactOriginMiddleware",
+    "config.bodies.BodyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

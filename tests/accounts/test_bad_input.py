@@ -172,12 +172,13 @@ BODIES = {
     "UTF-16": ('{"username": "a"}'.encode("utf-16"), 400),
     "half a surrogate pair": (rb'{"username": "\ud800"}', 400),
     "half a surrogate pair as a name": (rb'{"\udfff": "a"}', 400),
-    "deep": (b'{"username":' + b"[" * 100_000, 400),
-    "deep and whole": (b'{"username":' + b"[" * 50_000 + b"]" * 50_000 + b"}", 400),
+    "deep": (b'{"username":' + b"[" * 60_000, 400),
+    "deep and whole": (b'{"username":' + b"[" * 30_000 + b"]" * 30_000 + b"}", 400),
     "a number without end": (b'{"username": ' + b"9" * 10_000 + b"}", 400),
     "an unknown field": (b'{"is_superuser": true}', 400),
-    "a name without end": (b'{"' + b"x" * 100_000 + b'": 1}', 400),
-    "many names": (json.dumps(dict.fromkeys(map(str, range(10_000)), 1)).encode(), 400),
+    "a name without end": (b'{"' + b"x" * 60_000 + b'": 1}', 400),
+    "many names": (json.dumps(dict.fromkeys(map(str, range(5_000)), 1)).encode(), 400),
+    "64 kB": (b'{"username": "a"}'.ljust(65_537), 413),
     "3 MB": (b'{"username": "' + b"x" * 3_000_000 + b'"}', 413),
     "3 MB of spaces": (b" " * 3_000_000, 413),
 }
@@ -216,8 +217,8 @@ VALUES: dict[str, Any] = {
     "object": {},
     "object with text": {"username": "ada"},
     "string with NUL": "ada\0",
-    "string of 100 kB": "x" * 100_000,
-    "string of 900 kB": "é" * 450_000,
+    "string of 60 kB": "x" * 60_000,
+    "string of 30,000 other letters": "é" * 30_000,
 }
 
 
