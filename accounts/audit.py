@@ -53,12 +53,10 @@ def event(
     )
 
 
-def sessions_ended(ids: Iterable[str], reason: str) -> None:
-    ended = LoginSession.objects.filter(pk__in=ids).values_list("pk", "user_id")
-    now = timezone.now()
+def sessions_ended(ended: Iterable[tuple[str, Any]], reason: str) -> None:
+    """In the transaction that ends these: each with its user's key."""
     AuthEvent.objects.bulk_create(
-        AuthEvent(at=now, kind=EventKind.REVOKED, user_id=user_pk, detail=_of_session(pk, reason))
-        for pk, user_pk in ended
+        event(EventKind.REVOKED, user_pk, detail=_of_session(pk, reason)) for pk, user_pk in ended
     )
 
 
@@ -68,9 +66,12 @@ def refresh_reused(session_id: str) -> None:
 
 
 def logged_in(user: Any, request: HttpRequest | None = None, **_: Any) -> None:
-    """Somebody has a login of Django's own: the admin's. A program may do without a request."""
+    """Somebody has a login of Django's own: the admin's. A program may do without a request.
+
+    In the caller's transaction: if it is rolled back, so is the login.
+    """
     origin = Origin(network(request.META.get("REMOTE_ADDR", ""))) if request else NOWHERE
-    record(EventKind.SUCCEEDED, user.pk, origin=origin, detail="by cookie")
+    event(EventKind.SUCCEEDED, user.pk, origin=origin, detail="by cookie").save()
 
 
 def networks(accounts: Iterable[str], *, since: datetime) -> dict[str, list[str]]:

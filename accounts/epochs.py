@@ -46,6 +46,11 @@ def follow(user: AbstractBaseUser) -> bool:
     return bool(outdated.update(value=F("value") + 1, standing=now))
 
 
+def keep(user: AbstractBaseUser, *, since: str) -> None:
+    """``user`` stands for the same as before, when the standing was ``since``."""
+    UserEpoch.objects.filter(pk=user.pk, standing=since).update(standing=standing(user))
+
+
 def advance(users: Collection[Any]) -> None:
     """Of the users with these keys. Who never signed in has no epoch, and nothing to lose."""
     # In one order, so that two of these cannot wait for each other.

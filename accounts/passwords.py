@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import BoundedSemaphore
 from typing import Any
 
@@ -17,8 +17,10 @@ from django.contrib.auth.hashers import (
     identify_hasher,
     make_password,
 )
+from django.db import transaction
 from django.db.models import Q
 
+from . import epochs
 from .conf import conf
 from .errors import RateLimited
 
@@ -57,11 +59,33 @@ def check(user: AbstractBaseUser | None, password: str, *, welcome: bool = True)
     """
     encoded = user.password if user else ""
     with slot():
-        right = user.check_password(password) if user else check_password(password, encoded)
+        right = _is_of(user, password) if user else check_password(password, encoded)
         if right and welcome:
             return True
         costs.level(password, encoded)
     return False
+
+
+def _is_of(user: AbstractBaseUser, password: str) -> bool:
+    if type(user).check_password is not AbstractBaseUser.check_password:
+        return user.check_password(password)
+    return check_password(password, user.password, partial(_renew, user))
+
+
+def _renew(user: AbstractBaseUser, password: str) -> None:
+    """Keep the hash that a hasher of today makes. That is no change of the password: nothing ends
+    by it, and of two logins at once one keeps its hash and the other takes it over."""
+    before, held = epochs.standing(user), user.password
+    row = get_user_model()._base_manager.filter(pk=user.pk)
+    user.password = make_password(password)
+    with transaction.atomic():
+        if row.filter(password=held).update(password=user.password):
+            epochs.keep(user, since=before)
+            return
+    kept = row.values_list("password", flat=True).first()
+    # It may be another password by now: then this login is refused as one that came too late.
+    if kept is not None and check_password(password, kept):
+        user.password = kept
 
 
 @contextmanager

@@ -121,10 +121,12 @@ def end(sessions: QuerySet[LoginSession], *, reason: str) -> int:
     with transaction.atomic():
         # In one order, so that two of these cannot wait for each other.
         living = sessions.filter(revoked_at=None).order_by("pk").select_for_update()
-        ids = list(living.values_list("pk", flat=True))
+        ended = list(living.values_list("pk", "user_id"))
+        ids = [pk for pk, _ in ended]
         LoginSession.objects.filter(pk__in=ids).update(revoked_at=Now(), reason=reason)
         unused = Refresh.objects.filter(session__in=ids, used_at=None)
         blacklist.add(unused.values_list("pk", flat=True))
+        audit.sessions_ended(ended, reason)
         transaction.on_commit(partial(_announce, ids, reason))
     return len(ids)
 
@@ -138,7 +140,6 @@ def void(users: Collection[Any], *, reason: str) -> int:
 
 def _announce(ids: list[str], reason: str) -> None:
     revocation.announce(ids)
-    audit.sessions_ended(ids, reason)
     for session_id in ids:
         signals.session_revoked.send_robust(LoginSession, session_id=session_id, reason=reason)
 

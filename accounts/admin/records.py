@@ -14,4 +14,11 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+        """Only with the user whose row it is: whoever may delete a user is asked for it here."""
+        return obj is not None and not self._asked_by(request)
+
+    def _asked_by(self, request: HttpRequest) -> bool:
+        """Whether it is one of our own pages that asks."""
+        match = request.resolver_match
+        own = f"{self.opts.app_label}_{self.opts.model_name}_"
+        return match is None or (match.url_name or own).startswith(own)

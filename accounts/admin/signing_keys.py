@@ -5,9 +5,11 @@ from django.http import HttpRequest
 from accounts import control
 from accounts.models import SigningKey
 
+from .records import ReadOnly
+
 
 @admin.register(SigningKey)
-class SigningKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class SigningKeyAdmin(ReadOnly):
     """Facts to read, and one thing to do with them. The secret is not among them."""
 
     list_display = ["name", "keyid", "owner", "state", "scopes", "not_after", "last_used_at"]
@@ -28,12 +30,3 @@ class SigningKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("accounts.revoke_signingkey")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: SigningKey | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: SigningKey | None = None) -> bool:
-        return False

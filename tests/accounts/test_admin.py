@@ -6,6 +6,7 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
+from accounts import signing_keys
 from accounts.models import LoginSession
 
 from .conftest import Call, Json
@@ -72,6 +73,16 @@ def test_the_list_tells_who_is_alive_and_why_others_are_not(
     for life, shown in devices.items():
         page = client.get(LIST, {"life": life}).text
         assert {name for name in ("left", "stays", "late") if f">{name}</td>" in page} == shown
+
+
+def test_a_user_is_deleted_with_all_that_is_theirs(operator: User, pair: Json, user: User) -> None:
+    signing_keys.issue(user, name="ci", now=timezone.now())
+    path = f"/admin/auth/user/{user.pk}/delete/"
+    helper = User.objects.create_user("helper", is_staff=True)
+    assert signed_in(helper).post(path, {"post": "yes"}).status_code == 403
+    assert signed_in(operator).post(path, {"post": "yes"}).status_code == 302
+    assert not User.objects.filter(pk=user.pk).exists()
+    assert not LoginSession.objects.exists()
 
 
 def test_looking_does_not_allow_ending(pair: Json, call: Call) -> None:

@@ -56,6 +56,12 @@ def test_revoke_asks_first(
     assert run("revoke", "ada", "--reason", "laptop lost") == "1 sessions ended\n"
 
 
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 201], ids=["none", "blank", "long"])
+def test_a_reason_that_cannot_be_kept_is_refused(pair: Json, call: Call, reason: str) -> None:
+    assert "1 to 200" in fails(1, "revoke", "ada", "--reason", reason, "--yes")
+    assert call("GET", "me", access=pair["access"]).status_code == 200
+
+
 def test_revoke_ends_one_session(sign_in: Callable[..., Json], call: Call) -> None:
     lost, kept = sign_in(), sign_in()
     told = run("revoke", "--session", lost["session"], "--reason", "lost", "--yes", "--json")

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth import aauthenticate, authenticate
+from django.contrib.auth import login as django_login
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.dispatch import Signal
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -271,20 +272,39 @@ def test_what_is_on_record_stays_as_it_is(user: User, guess: Call) -> None:
 
 
 def test_ends_of_sessions_are_on_record(
-    sign_in: Callable[..., Json],
-    call: Call,
-    no_overlap: None,
-    django_capture_on_commit_callbacks: Any,
+    sign_in: Callable[..., Json], call: Call, no_overlap: None
 ) -> None:
     pair = sign_in()
-    with django_capture_on_commit_callbacks(execute=True):
-        call("POST", "token/refresh", {"refresh": pair["refresh"]})
-        call("POST", "token/refresh", {"refresh": pair["refresh"]})
+    call("POST", "token/refresh", {"refresh": pair["refresh"]})
+    call("POST", "token/refresh", {"refresh": pair["refresh"]})
     kinds = set(AuthEvent.objects.values_list("kind", flat=True))
     assert {EventKind.REVOKED, EventKind.REUSED} < kinds
     assert AuthEvent.objects.get(kind=EventKind.REVOKED).detail.startswith(
         f"session {pair['session'][:8]}: "
     )
+
+
+def test_the_end_of_sessions_of_somebody_deleted_is_on_record(
+    sign_in: Callable[..., Json], user: User
+) -> None:
+    pair = sign_in()
+    user.delete()
+    event = AuthEvent.objects.get(kind=EventKind.REVOKED)
+    assert event.user_id is None
+    assert event.detail == f"session {pair['session'][:8]}: user deleted"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_login_without_a_password_may_be_part_of_a_transaction(user: User) -> None:
+    request = RequestFactory().get("/", REMOTE_ADDR="192.0.2.7")
+    request.session = Client().session
+    with transaction.atomic():
+        django_login(request, user)
+        transaction.set_rollback(True)
+    assert not AuthEvent.objects.exists()
+    with transaction.atomic():
+        django_login(request, user)
+    assert AuthEvent.objects.get().network == "192.0.2.0/24"
 
 
 class TestDevices:

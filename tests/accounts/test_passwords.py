@@ -140,3 +140,11 @@ def test_all_failures_take_equally_long(settings: Settings, call: Call) -> None:
             assert answer.status_code == 401
     least = {name: min(each) for name, each in spent.items()}
     assert max(least.values()) <= 1.25 * min(least.values()), least
+
+
+def test_a_user_model_with_a_check_of_its_own_is_asked_itself(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(User, "check_password", lambda self, raw: raw == "told by another system")
+    assert passwords.check(user, "told by another system")
+    assert not passwords.check(user, PASSWORD)

@@ -8,14 +8,14 @@ from accounts.models import LoginGuard
 from accounts.serializers import LockoutRow
 
 from .sessions import found
-from .terminal import Terminal, refusal
+from .terminal import Terminal, brief, refusal
 
 
 def add(verbs: Any) -> None:
     listing = verbs.add_parser("locked", help="Accounts that are locked, the latest first.")
     opening = verbs.add_parser("unlock", help="Unlock an account, and its owner's devices.")
     opening.add_argument("user", metavar="USER", help="a username")
-    opening.add_argument("--reason", required=True, help="kept on record")
+    opening.add_argument("--reason", required=True, type=brief, help="kept on record")
     opening.add_argument("--yes", action="store_true", help="Do not ask.")
     for verb, run in ((listing, locked), (opening, unlock)):
         verb.add_argument("--json", action="store_true", dest="as_json")

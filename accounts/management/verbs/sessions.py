@@ -10,7 +10,7 @@ from django.utils.dateparse import parse_datetime
 from accounts import control
 from accounts.models import LoginSession
 
-from .terminal import Terminal, refusal
+from .terminal import Terminal, brief, refusal
 
 
 def add(verbs: Any) -> None:
@@ -22,7 +22,7 @@ def add(verbs: Any) -> None:
     which.add_argument(
         "--issued-before", type=moment, metavar="TIME", help="those that began before it"
     )
-    ending.add_argument("--reason", required=True, help="kept on record")
+    ending.add_argument("--reason", required=True, type=brief, help="kept on record")
     ending.add_argument("--yes", action="store_true", help="Do not ask.")
     forgetting = verbs.add_parser("purge", help="Forget what is past its end.")
     for verb, run in ((ending, revoke), (forgetting, purge)):

@@ -1,4 +1,5 @@
 import json
+from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -20,6 +21,13 @@ class Terminal(BaseCommand):
             return input(f"{question} [y/N] ").lower() == "y"
         except EOFError:
             return False
+
+
+def brief(text: str) -> str:
+    """The type of an argument that is kept on record, where it has so much room."""
+    if not 0 < len(text.strip()) <= 200:
+        raise ArgumentTypeError("a reason has 1 to 200 characters")
+    return text.strip()
 
 
 def refusal(error: Exception | str) -> CommandError:
