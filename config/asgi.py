@@ -10,7 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_asgi_application()
 
 from config.addresses import ClientAddress  # noqa: E402
-from config.headers import SecurityHeaders  # noqa: E402
+from config.headers import AsyncSecurityHeaders, SecurityHeaders, encoded  # noqa: E402
 from health import checker  # noqa: E402
 from health.responder import HealthResponder  # noqa: E402
 
@@ -23,7 +23,8 @@ def _pass_on(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 
 # It answers from memory, so it may run on the event loop; a thread pool could be full just when
 # the answer matters.
-outside = ClientAddress(SecurityHeaders(HealthResponder(_pass_on)))
+outside = SecurityHeaders(ClientAddress(HealthResponder(_pass_on)))
+inside = AsyncSecurityHeaders(django_application)
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -37,7 +38,7 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
             return
         client = (environ["REMOTE_ADDR"], (scope.get("client") or ("", 0))[1])
         scope = {**scope, "client": client, "scheme": environ["wsgi.url_scheme"]}
-    await django_application(scope, receive, send)
+    await inside(scope, receive, send)
 
 
 def _environ(scope: dict[str, Any]) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def _starter(started: list[dict[str, Any]]) -> Any:
             {
                 "type": "http.response.start",
                 "status": int(status[:3]),
-                "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
+                "headers": encoded(headers),
             }
         )
 

@@ -2,11 +2,11 @@
 
 import ipaddress
 import math
+import re
 from base64 import urlsafe_b64decode
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -14,6 +14,10 @@ from django.core.exceptions import ImproperlyConfigured
 from accounts import keyring
 
 SAMPLES = ("changeme", "change-me", "secret", "example", "sample", "django-insecure", "xxxx")
+ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:(?P<port>[1-9][0-9]{0,4}))?"
+)
+DEFAULT_PORTS = {"http": "80", "https": "443"}
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -107,24 +111,11 @@ def origins(values: Iterable[str], *, allow_http_localhost: bool) -> list[str]:
 
 
 def _origin(value: str, allow_http_localhost: bool) -> str:
-    try:
-        parts = urlsplit(value)
-        _ = parts.port
-    except ValueError:
-        parts = urlsplit("")
-    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-    default_port = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
-    exact = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
-    if (
-        not (parts.scheme == "https" or (parts.scheme == "http" and local and allow_http_localhost))
-        or not parts.hostname
-        or value != exact
-        or value != value.lower()
-        or not value.isascii()
-        or "*" in value
-        or "@" in value
-        or parts.netloc.endswith(default_port)
-    ):
+    found = ORIGIN.fullmatch(value)
+    if found and found["scheme"] == "http":
+        plain = allow_http_localhost and found["host"] in ("localhost", "127.0.0.1", "[::1]")
+        found = found if plain else None
+    if not found or found["port"] == DEFAULT_PORTS[found["scheme"]]:
         raise ImproperlyConfigured(
             f"CORS_ALLOWED_ORIGINS: {value!r} is not an exact https origin such as"
             " https://app.example (lower case, no path, no default port, no wildcard)"

@@ -57,8 +57,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "health.middleware.BeforeMiddleware",
     "config.headers.SecurityHeadersMiddleware",
+    "health.middleware.BeforeMiddleware",
     "config.requests.RequestMiddleware",
     "config.cors.ExactOriginMiddleware",
     "config.bodies.BodyMiddleware",

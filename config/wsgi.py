@@ -15,7 +15,7 @@ from config.headers import SecurityHeaders  # noqa: E402
 from health import checker  # noqa: E402
 from health.responder import HealthResponder, drain  # noqa: E402
 
-application = ClientAddress(SecurityHeaders(HealthResponder(django_application)))
+application = SecurityHeaders(ClientAddress(HealthResponder(django_application)))
 # The first request must not pay for importing every view and the Google SDK.
 get_resolver().url_patterns  # noqa: B018
 checker.start()
