@@ -1,16 +1,21 @@
 PYTHON ?= python3
 BIN := .venv/bin
-PYTEST := $(BIN)/pytest -n 3 --cov --cov-report= --cov-fail-under=0
+# The tests wait more than they work.
+PYTEST := $(BIN)/pytest -n 3
 
-.PHONY: run test check bench faults
+.PHONY: run test coverage check bench faults
 
 run: .venv/installed
 	@exec $(BIN)/python manage.py up
 
 test: .venv/installed-dev
-	@$(BIN)/coverage erase
 	$(PYTEST)
-	TEST_DATABASE=postgres $(PYTEST) --cov-append -m 'not live'
+	TEST_DATABASE=postgres $(PYTEST) -m 'not live'
+
+# Apart from the tests, because to watch each line doubles their work.
+coverage: .venv/installed-dev
+	@$(BIN)/coverage erase
+	@$(MAKE) test PYTEST="$(PYTEST) --cov --cov-append --cov-report= --cov-fail-under=0"
 	@$(BIN)/coverage report
 
 check: .venv/installed-dev
