@@ -10,6 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_asgi_application()
 
 from config.addresses import ClientAddress  # noqa: E402
+from config.bodies import bounded  # noqa: E402
 from config.headers import AsyncSecurityHeaders, SecurityHeaders, encoded  # noqa: E402
 from health import checker  # noqa: E402
 from health.responder import HealthResponder  # noqa: E402
@@ -38,6 +39,7 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
             return
         client = (environ["REMOTE_ADDR"], (scope.get("client") or ("", 0))[1])
         scope = {**scope, "client": client, "scheme": environ["wsgi.url_scheme"]}
+        receive = bounded(scope, receive)
     await inside(scope, receive, send)
 
 

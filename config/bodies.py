@@ -1,14 +1,18 @@
 """How much a request may carry, decided before anything reads it."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
-from config.problems import problem
+from config.handlers import refusal
 
 # Where strangers knock: names, passwords and tokens are small. Elsewhere Django's own limit holds.
 LIMITS = {"/api/v1/auth/": 65_536, "/admin/login/": 65_536}
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
 
 
 class BodyMiddleware:
@@ -20,9 +24,10 @@ class BodyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if "Transfer-Encoding" in request.headers:
-            return problem(request, 411, "length_required", "The body needs a Content-Length.")
-        if _length(request) > limit(request.path_info):
-            return problem(request, 413, "too_large", "The body is too large.")
+            return refusal(request, 411, "length_required", "The body needs a Content-Length.")
+        most = limit(request.path_info)
+        if _length(request.headers.get("Content-Length", "")) > most:
+            return refusal(request, 413, "too_large", f"A body may have {most} bytes here.")
         return self.get_response(request)
 
 
@@ -32,7 +37,30 @@ def limit(path: str) -> int:
     return next(found, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 
-def _length(request: HttpRequest) -> int:
-    given = request.headers.get("Content-Length", "")
-    # A thousand digits are too many for int(), and twenty are too large.
-    return int(given[:20]) if given.isascii() and given.isdigit() else 0
+def _length(given: str) -> int:
+    # Thousands of digits are too many for int(), and twenty are too large.
+    return int("0" + given.lstrip("0")[:20]) if given.isascii() and given.isdigit() else 0
+
+
+def bounded(scope: dict[str, Any], receive: Receive) -> Receive:
+    """For ASGI, where Django puts a whole body on the disk before it asks any middleware."""
+    headers, most = dict(scope["headers"]), limit(scope["path"])
+    length = _length(headers.get(b"content-length", b"").decode("latin-1"))
+    refused = length > most or b"transfer-encoding" in headers
+    return aiter(_messages(receive, -1 if refused else most)).__anext__
+
+
+async def _messages(receive: Receive, left: int) -> AsyncIterator[Message]:
+    if left < 0:
+        yield {"type": "http.request"}
+    while left >= 0:
+        message = await receive()
+        left -= len(message.get("body", b""))
+        more = left >= 0 and message.get("more_body", False)
+        yield {**message, "more_body": more}
+        if not more:
+            break
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            yield message

@@ -1,17 +1,20 @@
 """What people and programs see when no view of ours answered: pages here, problems there."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 from django.core.exceptions import RequestDataTooBig
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.views import defaults
-from django.views.csrf import csrf_failure as csrf_page
+from django.template.loader import render_to_string
+from django.utils.cache import patch_vary_headers
 
 from accounts.errors import AccountsError
 from breaker.errors import BreakerError
 from config.problems import MEDIA_TYPE, database_unavailable, from_domain, problem
 from locking.errors import LockError
+
+PAGE = "text/html"
 
 
 class ProblemMiddleware:
@@ -23,9 +26,9 @@ class ProblemMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         explained = response.headers.get("Content-Type") == MEDIA_TYPE
-        if response.status_code == 405 and wants_json(request) and not explained:
+        if response.status_code == 405 and not explained:
             allow = response.headers.get("Allow", "")
-            response = problem(request, 405, "method_not_allowed")
+            response = refusal(request, 405, "method_not_allowed")
             response.headers["Allow"] = allow
         return response
 
@@ -39,38 +42,46 @@ class ProblemMiddleware:
         return None
 
 
-def wants_json(request: HttpRequest) -> bool:
-    """Only the admin and the API's own documentation speak to people."""
-    return not request.path.startswith(("/admin/",))
+def refusal(request: HttpRequest, status: int, code: str, detail: str = "") -> HttpResponse:
+    if request.path.startswith("/api/"):
+        return problem(request, status, code, detail)
+    told = page(status, detail) if wants_page(request) else problem(request, status, code, detail)
+    patch_vary_headers(told, ["Accept"])
+    return told
+
+
+def wants_page(request: HttpRequest) -> bool:
+    """Accept decides; where it leaves the choice to us, the admin is for people."""
+    first = PAGE if request.path.startswith("/admin/") else MEDIA_TYPE
+    offered = sorted((PAGE, MEDIA_TYPE, "application/json"), key=lambda name: name != first)
+    return (request.get_preferred_type(offered) or first) == PAGE
+
+
+def page(status: int, detail: str = "") -> HttpResponse:
+    """Needs neither script, session nor database, which may be what failed."""
+    told = HTTPStatus(status)
+    context = {"status": status, "title": told.phrase, "detail": detail or told.description}
+    return HttpResponse(render_to_string("problem.html", context), status=status)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if not wants_json(request):
-        return defaults.bad_request(request, exception)
     if isinstance(exception, RequestDataTooBig):
-        return problem(request, 413, "too_large", "The body is too large.")
-    return problem(request, 400, "malformed")
+        return refusal(request, 413, "too_large", "The body is too large.")
+    return refusal(request, 400, "malformed", "The request is not acceptable.")
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if not wants_json(request):
-        return defaults.permission_denied(request, exception)
-    return problem(request, 403, "permission_denied", "This is not allowed.")
+    return refusal(request, 403, "permission_denied", "This is not allowed.")
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if not wants_json(request):
-        return defaults.page_not_found(request, exception)
-    return problem(request, 404, "not_found", "There is nothing here.")
+    return refusal(request, 404, "not_found", "There is nothing here.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    if not wants_json(request):
-        return defaults.server_error(request)
-    return problem(request, 500, "internal_error", "An error of ours; it has been logged.")
+    return refusal(request, 500, "internal_error", "An error of ours; it has been logged.")
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    if not wants_json(request):
-        return csrf_page(request, reason)
-    return problem(request, 403, "csrf_failed", "The CSRF check failed.")
+    detail = "This form was not opened here, or too long ago: open it again and resend it."
+    return refusal(request, 403, "csrf_failed", detail)

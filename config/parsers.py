@@ -1,17 +1,23 @@
 """What the API reads: one JSON document, within limits, with one meaning."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import IO, Any
 
-from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
+DEEPEST = 20
+# Digits: all of 64 bits fit, and nothing that a float could not hold.
+LONGEST_INTEGER = 20
+
 
 class StrictJSONParser(JSONParser):
-    """JSON as RFC 8259 has it: no NaN, no name twice, no half of a surrogate pair."""
+    """JSON as RFC 8259 has it: no NaN, no name twice, no half of a surrogate pair.
+
+    How long a body may be was decided before anything read it.
+    """
 
     def parse(
         self,
@@ -19,13 +25,14 @@ class StrictJSONParser(JSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        body = stream.read(limit + 1)
-        if len(body) > limit:
-            raise RequestDataTooBig
+        body = stream.read()
         try:
             document = json.loads(
-                body.decode(), parse_constant=_refuse_constant, object_pairs_hook=_unique
+                body.decode(),
+                parse_constant=_refuse_constant,
+                parse_float=_finite,
+                parse_int=_bounded,
+                object_pairs_hook=_unique,
             )
             if rb"\u" in body:
                 json.dumps(document, ensure_ascii=False).encode()
@@ -37,6 +44,9 @@ class StrictJSONParser(JSONParser):
             raise ParseError(f"The body is not JSON: {error}") from None
         if not isinstance(document, dict):
             raise ParseError("The body must be a JSON object.")
+        # Hardly any body has so many brackets, in text or not, and only those need a look.
+        if body.count(b"{") + body.count(b"[") > DEEPEST and _deeper_than(document, DEEPEST):
+            raise ParseError("The body is nested too deeply.")
         return document
 
 
@@ -44,8 +54,27 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
 
+def _finite(digits: str) -> float:
+    if math.isinf(number := float(digits)):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _bounded(digits: str) -> int:
+    if len(digits) > LONGEST_INTEGER:
+        raise ValueError("a number is too large")
+    return int(digits)
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) < len(pairs):
         raise ValueError("a name appears twice in one object")
     return document
+
+
+def _deeper_than(document: Any, levels: int) -> bool:
+    if not isinstance(document, dict | list):
+        return False
+    inner = document.values() if isinstance(document, dict) else document
+    return levels == 0 or any(_deeper_than(one, levels - 1) for one in inner)

@@ -10,9 +10,9 @@ from http import HTTPStatus
 from itertools import islice
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
 from django.db import OperationalError
-from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse, UnreadablePostError
+from django.utils.encoding import escape_uri_path
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_handler
@@ -101,7 +101,7 @@ def problem(
         "status": status,
         "code": code,
         "detail": detail or HTTPStatus(status).description or HTTPStatus(status).phrase,
-        "instance": request.path,
+        "instance": escape_uri_path(request.path),
     }
     if retry_after is not None:
         body["retry_after"] = round(retry_after, 3)
@@ -137,8 +137,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
             if error.status == 401:
                 response.headers["WWW-Authenticate"] = "Bearer"
             return response
-        case RequestDataTooBig():
-            return problem(request, 413, "too_large", "The body is too large.")
+        case UnreadablePostError():
+            return problem(request, 400, "malformed", "The body broke off.")
         case OperationalError():
             set_rollback()
             return database_unavailable(request, error)

@@ -187,10 +187,12 @@ def start_server(stack: ExitStack, host: str, port: int, say: Say) -> Child:
 
 def server_command(host: str, port: int) -> list[str | Path]:
     return [
-        sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--host", host,
-        "--port", str(port), "--workers", str(settings.WORKERS), "--blocking-threads",
-        str(settings.THREADS), "--respawn-failed-workers", "--workers-kill-timeout", "10",
-        "--log-level", "error", "--working-dir", settings.BASE_DIR, "config.wsgi:application",
+        # HTTP/2 would let bodies of no known length in; to browsers only a proxy speaks it anyway.
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--http", "1",
+        "--host", host, "--port", str(port), "--workers", str(settings.WORKERS),
+        "--blocking-threads", str(settings.THREADS), "--respawn-failed-workers",
+        "--workers-kill-timeout", "10", "--log-level", "error",
+        "--working-dir", settings.BASE_DIR, "config.wsgi:application",
     ]  # fmt: skip
 
 

@@ -76,7 +76,9 @@ ERRORS: dict[str, Exception] = {
 
 urlpatterns = [
     # Ahead of the admin, which answers every path below its own.
-    path("admin/bug", plain(ZeroDivisionError("hunter2"))),
+    *(path(f"admin/{name}", plain(ERRORS[name])) for name in ("bug", "forbidden", "missing")),
+    path("admin/suspicious", plain(SuspiciousOperation("hunter2"))),
+    path("admin/get-only", require_GET(lambda request: HttpResponse())),
     *config_urls.urlpatterns,
     *(path(f"api/plain/{name}", plain(error)) for name, error in ERRORS.items()),
     *(path(f"api/drf/{name}", drf(error)) for name, error in ERRORS.items()),

@@ -1,12 +1,15 @@
 """How much a request may carry."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.http import HttpRequest, HttpResponse
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
+from pytest_django import Settings
 
-from config.bodies import BodyMiddleware
+from config.bodies import BodyMiddleware, bounded
 
 KB = 1_024
 
@@ -33,10 +36,15 @@ def test_each_route_takes_so_much(path: str, largest: int) -> None:
     taken, refused = (BodyMiddleware(view)(post(path, size)) for size in (largest, largest + 1))
     assert (taken.status_code, taken.content) == (200, str(largest).encode())
     assert refused.status_code == 413
-    assert b'"too_large"' in refused.content
+    kind = "text/html" if path.startswith("/admin/") else "application/problem+json"
+    assert refused.headers["Content-Type"].startswith(kind)
 
 
-@pytest.mark.parametrize("length", [str(10**12), "9" * 5_000], ids=["large", "endless"])
+@pytest.mark.parametrize(
+    "length",
+    [str(10**12), "9" * 5_000, "0" * 5_000 + "70000"],
+    ids=["large", "endless", "zeros before it"],
+)
 def test_what_is_too_large_is_refused_unread(length: str) -> None:
     def unread(request: HttpRequest) -> HttpResponse:
         raise AssertionError
@@ -64,3 +72,63 @@ def test_a_length_that_is_none_is_the_servers_business(length: str) -> None:
 
 def test_no_body_needs_no_length(rf: RequestFactory) -> None:
     assert BodyMiddleware(view)(rf.get("/api/v1/auth/me")).status_code == 200
+
+
+def test_a_form_that_is_too_large_is_refused_by_a_page() -> None:
+    answer = Client().post("/admin/login/", {"username": "x" * 70_000})
+    assert answer.status_code == 413
+    assert answer.headers["Content-Type"].startswith("text/html")
+
+
+def test_the_refusal_can_be_read_by_pages_of_allowed_origins(settings: Settings) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example"]
+    answer = Client().post(
+        "/api/v1/auth/token", {"username": "x" * 70_000}, headers={"origin": "https://app.example"}
+    )
+    assert answer.status_code == 413
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
+
+
+def over_asgi(chunks: list[bytes], **headers: str) -> tuple[list[bytes], str, int]:
+    """What Django gets of a login's body, what it hears next, and how many chunks are unread."""
+    left: Iterator[bytes] = iter(chunks)
+    given = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+
+    async def receive() -> dict[str, Any]:
+        chunk = next(left, None)
+        if chunk is None:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": chunk, "more_body": chunk != b"end"}
+
+    async def exchange() -> tuple[list[bytes], str, int]:
+        read = bounded({"path": "/api/v1/auth/token", "headers": given}, receive)
+        got, more = [], True
+        while more:
+            message = await read()
+            got.append(message.get("body", b""))
+            more = message["type"] == "http.request" and message.get("more_body", False)
+        unread = len(chunks) - len(got) if any(got) else len(chunks)
+        return got, (await read())["type"], unread
+
+    return async_to_sync(exchange)()
+
+
+GONE = "http.disconnect"
+
+
+def test_over_asgi_a_body_within_its_limit_passes() -> None:
+    assert over_asgi([b"begin", b"end"], content_length="8") == ([b"begin", b"end"], GONE, 0)
+
+
+def test_over_asgi_a_body_is_cut_where_it_gets_too_large() -> None:
+    kilobytes = [b"x" * KB] * 100
+    assert over_asgi(kilobytes) == (kilobytes[:65], GONE, 35)
+
+
+@pytest.mark.parametrize("header", [{"content_length": "65537"}, {"transfer_encoding": "chunked"}])
+def test_over_asgi_nothing_is_read_of_what_will_be_refused(header: dict[str, str]) -> None:
+    assert over_asgi([b"begin", b"end"], **header) == ([b""], GONE, 2)
+
+
+def test_over_asgi_the_end_of_the_client_is_passed_on() -> None:
+    assert over_asgi([b"begin"]) == ([b"begin", b""], GONE, -1)

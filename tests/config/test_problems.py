@@ -1,4 +1,6 @@
 import json
+from http import HTTPStatus
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -69,7 +71,11 @@ def test_each_refused_field_is_named_by_its_path(client: Client) -> None:
         pytest.param(b'{"name": 1, "name": 2}', "twice", id="a name twice"),
         pytest.param(b'{"name": "\\ud800"}', "UTF-8", id="half a surrogate pair"),
         pytest.param(b'{"name": "\xff"}', "UTF-8", id="not UTF-8"),
-        pytest.param(b"[" * 100_000, "nested", id="too deep"),
+        pytest.param(b"[" * 100_000, "nested", id="far too deep"),
+        pytest.param(b'{"name":' * 21 + b"1" + b"}" * 21, "nested", id="objects too deep"),
+        pytest.param(b'{"name":' + b"[" * 20 + b"]" * 20 + b"}", "nested", id="lists too deep"),
+        pytest.param(b'{"name": -1e400}', "too large", id="no finite number"),
+        pytest.param(b'{"name": ' + b"9" * 21 + b"}", "too large", id="an endless integer"),
     ],
 )
 def test_a_body_that_is_not_one_json_object_is_malformed(
@@ -78,6 +84,19 @@ def test_a_body_that_is_not_one_json_object_is_malformed(
     response = client.generic("POST", "/api/order", body, content_type="application/json")
     assert (response.status_code, response.json()["code"]) == (400, "malformed")
     assert said in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"name":' + b"[" * 19 + b"]" * 19 + b"}", id="lists"),
+        pytest.param(json.dumps({"name": ["[{"] * 100}).encode(), id="brackets in text"),
+        pytest.param(b'{"name": %d}' % -(2**63), id="64 bits"),
+    ],
+)
+def test_what_is_deep_and_long_but_not_too_much_is_read(client: Client, body: bytes) -> None:
+    response = client.generic("POST", "/api/order", body, content_type="application/json")
+    assert (response.status_code, response.json()["code"]) == (400, "invalid")
 
 
 def test_a_body_over_the_limit_is_refused(client: Client) -> None:
@@ -103,15 +122,84 @@ def test_trace_is_refused_everywhere(client: Client) -> None:
     assert client.trace("/admin/login/").status_code == 405
 
 
-def test_an_unknown_path_is_a_problem_under_the_api_and_a_page_under_the_admin(
-    client: Client, db: None
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "kind"),
+    [
+        ("/api/nowhere", BROWSER, "application/problem+json"),
+        ("/nowhere", "", "application/problem+json"),
+        ("/nowhere", "*/*", "application/problem+json"),
+        ("/nowhere", "application/json", "application/problem+json"),
+        ("/nowhere", "image/png", "application/problem+json"),
+        ("/nowhere", "///,;q=x,", "application/problem+json"),
+        ("/nowhere", BROWSER, "text/html; charset=utf-8"),
+        ("/admin/missing", "", "text/html; charset=utf-8"),
+        ("/admin/missing", BROWSER, "text/html; charset=utf-8"),
+        ("/admin/missing", "application/json", "application/problem+json"),
+    ],
+)
+def test_programs_are_told_in_json_and_people_by_a_page(
+    client: Client, path: str, accept: str, kind: str
 ) -> None:
-    assert client.get("/api/nowhere").json()["code"] == "not_found"
-    assert client.get("/nowhere").json()["code"] == "not_found"
-    page = client.get("/admin/bug")
-    assert page.status_code == 500
-    assert page.headers["Content-Type"].startswith("text/html")
-    assert "hunter2" not in page.text
+    response = client.get(path, headers={"accept": accept} if accept else {})
+    assert response.status_code == 404
+    assert response.headers["Content-Type"] == kind
+    assert ("Accept" in response.headers["Vary"]) is not path.startswith("/api/")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("missing", 404), ("forbidden", 403), ("suspicious", 400), ("bug", 500), ("get-only", 405)],
+)
+def test_a_page_says_what_happened_and_nothing_more(client: Client, path: str, status: int) -> None:
+    response = client.generic("POST" if status == 405 else "GET", f"/admin/{path}")
+    assert response.status_code == status
+    assert '<html lang="en">' in response.text
+    assert f"<h1>{HTTPStatus(status).phrase}</h1>" in response.text
+    assert "<title>" in response.text
+    for unsafe in ("hunter2", "<script", "<style", " style=", " on"):
+        assert unsafe not in response.text.partition("<body>")[2]
+    assert ("Allow" in response.headers) is (status == 405)
+
+
+def test_a_page_is_shown_for_a_host_that_is_not_ours(client: Client) -> None:
+    response = client.get("/admin/", headers={"host": "evil.example"})
+    assert response.status_code == 400
+    assert response.headers["Content-Type"].startswith("text/html")
+    assert "evil.example" not in response.text
+
+
+def test_the_instance_is_a_uri_whatever_was_asked_for(client: Client) -> None:
+    assert client.get("/api/a%20b/%C3%A9%0A").json()["instance"] == "/api/a%20b/%C3%A9%0A"
+
+
+def test_a_form_that_nobody_can_read_is_not_acceptable(client: Client) -> None:
+    response = client.get("/api/guarded", headers={"accept": "text/html"})
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert (response.status_code, response.json()["code"]) == (406, "not_acceptable")
+
+
+class Broken:
+    def read(self, *_: Any) -> bytes:
+        raise OSError("the client has gone")
+
+    readline = read
+
+
+def test_a_body_that_breaks_off_is_no_error_of_ours(client: Client) -> None:
+    sent = {"wsgi.input": Broken(), "CONTENT_LENGTH": "9", "CONTENT_TYPE": "application/json"}
+    response = client.request(REQUEST_METHOD="POST", PATH_INFO="/api/order", **sent)
+    assert (response.status_code, response.json()["code"]) == (400, "malformed")
+
+
+@pytest.mark.parametrize("path", ["/api/nowhere", "/api/guarded", "/api/drf/bug", "/nowhere"])
+def test_head_is_answered_as_get_without_the_body(client: Client, path: str) -> None:
+    head, whole = client.head(path), client.get(path)
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    assert head.headers["Content-Type"] == whole.headers["Content-Type"]
+    assert head.headers.get("Content-Length", "") == whole.headers.get("Content-Length", "")
 
 
 def test_a_host_that_is_not_ours_is_a_problem(client: Client) -> None:
