@@ -11,7 +11,10 @@ django_application = get_asgi_application()
 
 from config.addresses import ClientAddress  # noqa: E402
 from config.bodies import bounded  # noqa: E402
+from config.current import Current  # noqa: E402
 from config.headers import AsyncSecurityHeaders, SecurityHeaders, encoded  # noqa: E402
+from config.logs import report_threads  # noqa: E402
+from config.requests import exchange  # noqa: E402
 from health import checker  # noqa: E402
 from health.responder import HealthResponder  # noqa: E402
 
@@ -29,18 +32,37 @@ inside = AsyncSecurityHeaders(django_application)
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    if scope["type"] == "http":
-        environ = _environ(scope)
-        started: list[dict[str, Any]] = []
-        body = outside(environ, _starter(started))
-        if body is not PASSED_ON:
-            await send(started[0])
-            await send({"type": "http.response.body", "body": b"".join(body)})
-            return
-        client = (environ["REMOTE_ADDR"], (scope.get("client") or ("", 0))[1])
-        scope = {**scope, "client": client, "scheme": environ["wsgi.url_scheme"]}
-        receive = bounded(scope, receive)
-    await inside(scope, receive, send)
+    if scope["type"] != "http":
+        await inside(scope, receive, send)
+        return
+    environ = _environ(scope)
+    with exchange(environ) as current:
+        await _answer(environ, scope, receive, _telling(send, current))
+
+
+async def _answer(environ: dict[str, Any], scope: dict[str, Any], receive: Any, send: Any) -> None:
+    started: list[dict[str, Any]] = []
+    body = outside(environ, _starter(started))
+    if body is not PASSED_ON:
+        await send(started[0])
+        await send({"type": "http.response.body", "body": b"".join(body)})
+        return
+    client = (environ["REMOTE_ADDR"], (scope.get("client") or ("", 0))[1])
+    scope = {**scope, "client": client, "scheme": environ["wsgi.url_scheme"]}
+    await inside(scope, bounded(scope, receive), send)
+
+
+def _telling(send: Any, current: Current) -> Any:
+    """Notes the status of what is sent, and adds the id."""
+
+    async def tell(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            current.status = message["status"]
+            headers = [*message["headers"], *encoded([("X-Request-ID", current.id)])]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return tell
 
 
 def _environ(scope: dict[str, Any]) -> dict[str, Any]:
@@ -71,4 +93,5 @@ def _starter(started: list[dict[str, Any]]) -> Any:
     return start_response
 
 
+report_threads()
 checker.start()

@@ -8,7 +8,7 @@ import sys
 from datetime import timedelta
 from urllib.parse import quote
 
-from config import datadir, environment, logs, redis, secrets
+from config import current, datadir, environment, logs, redis, secrets
 
 VERSION = "0.1.0"
 BASE_DIR = secrets.BASE_DIR
@@ -229,6 +229,7 @@ GOOGLE_AI = {
     "PROJECT": env.str("GOOGLE_CLOUD_PROJECT", default=""),
     "LOCATION": env.str("GOOGLE_CLOUD_LOCATION", default="us-central1"),
     "SIMULATOR_PORT": env.int("SIMULATOR_PORT", default=0),
+    "HEADERS": current.trace_headers,
 }
 
 AUTHENTICATION_BACKENDS = ["accounts.login.LockoutBackend"]

@@ -44,10 +44,14 @@ def test_health_is_answered_before_django_with_the_headers(application: Any) -> 
     status, headers, body = get(application, "/health/live")
     assert (status, body) == (200, b'{"status":"pass"}')
     assert headers["x-frame-options"] == "DENY"
+    assert len(headers["x-request-id"]) == 32
 
 
-def test_the_rest_is_djangos(application: Any) -> None:
-    status, headers, body = get(application, "/nowhere")
+def test_the_rest_is_djangos(application: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    status, headers, body = get(application, "/nowhere", x_request_id="mine")
+    assert headers["x-request-id"] == "mine"
+    assert "GET - 404" in caplog.text
     assert status == 404
     assert b"not_found" in body
     assert headers["x-frame-options"] == "DENY"

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import httpx2
@@ -252,6 +253,32 @@ def test_nothing_is_sent_when_the_time_went_before_the_request(remote: Remote) -
             config=types.GenerateContentConfig(http_options=types.HttpOptions(timeout=1000)),
         )
     assert remote.counts["vertex"] == 0
+
+
+@every_call
+def test_each_call_carries_the_headers_of_its_own_moment(
+    remote: Remote, settings: Settings, call: Made, service: str
+) -> None:
+    moment: ContextVar[str] = ContextVar("moment")
+    settings.GOOGLE_AI = {
+        **settings.GOOGLE_AI,
+        "HEADERS": lambda: {"traceparent": moment.get(), "tracestate": "a=1"},
+    }
+    for now in ("first", "second"):
+        token = moment.set(now)
+        call("a cat")
+        moment.reset(token)
+    first, second = remote.recent[-2:]
+    assert (first["traceparent"], second["traceparent"]) == ("first", "second")
+    assert first["tracestate"] == "a=1"
+
+
+def test_a_poll_carries_them_too(remote: Remote, settings: Settings) -> None:
+    operation = veo.submit("a cat")
+    assert "traceparent" not in remote.recent[-1]
+    settings.GOOGLE_AI = {**settings.GOOGLE_AI, "HEADERS": lambda: {"traceparent": "poll"}}
+    veo.poll(operation)
+    assert remote.recent[-1]["traceparent"] == "poll"
 
 
 def test_a_real_project_is_reached_at_its_region(settings: Settings) -> None:

@@ -20,6 +20,7 @@ from breaker.contrib.google.conf import Service, conf
         ({"VEO_MODELS": "veo"}, "google.E002"),
         ({"VERTEX_MODELS": ["a/b"]}, "google.E002"),
         ({"IMAGEN_SECONDS": 0}, "google.E002"),
+        ({"HEADERS": {"X-Of": "all calls"}}, "google.E002"),
         ({"VEO_POLL_SECONDS": "60"}, "google.E002"),
         ({"VEO_POLL_SECONDS": float("inf")}, "google.E002"),
         ({"VEO_POLL_SECONDS": float("nan")}, "google.E002"),

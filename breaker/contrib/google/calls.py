@@ -37,8 +37,10 @@ class Call(Generic[T]):
     read: Callable[[Any], T]
 
     def sent_by(self, sdk: Any) -> Any:
-        limit = types.HttpOptions(timeout=round(self.seconds * 1000))
-        return self.send(sdk, self.config.model_copy(update={"http_options": limit}))
+        options = types.HttpOptions(
+            timeout=round(self.seconds * 1000), headers=dict(self.settings.headers())
+        )
+        return self.send(sdk, self.config.model_copy(update={"http_options": options}))
 
 
 @contextmanager

@@ -50,6 +50,8 @@ def _wrong(key: str, value: Any) -> str | None:
             return None
         case "SIMULATOR_PORT", _:
             return "must be a port number or 0"
+        case "HEADERS", _:
+            return None if callable(value) else "must be a function that returns headers"
     if key.endswith("_MODELS"):
         return None if _are_models(value) else "must list one or more model names"
     return None if _are_seconds(value) else "must be a number of seconds above 0"

@@ -1,3 +1,4 @@
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -27,6 +28,9 @@ class Settings:
     location: str = "us-central1"
     # Used while ``project`` is empty; 0 means there is none.
     simulator_port: int = 0
+    # What each call carries besides what the SDK sends: the trace that it belongs to, for instance.
+    # Called anew for each, where the caller is.
+    headers: Callable[[], Mapping[str, str]] = dict
 
     imagen_models: tuple[str, ...] = (
         "imagen-4.0-generate-001",

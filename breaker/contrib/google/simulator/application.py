@@ -45,7 +45,7 @@ class Application:
         if method == "POST" and (call := CALL.fullmatch(path)) and call["verb"] in SERVICE_OF:
             if not environ.get("HTTP_AUTHORIZATION", "").startswith("Bearer "):
                 return _json(start_response, 401, replies.error(401))
-            return self._serve(call, body, start_response)
+            return self._serve(call, body, _trace(environ), start_response)
         return _json(start_response, 404, replies.error(404, "no such path"))
 
     def _control(self, method: str, path: str, body: Any) -> tuple[int, Json]:
@@ -64,12 +64,16 @@ class Application:
         return 404, replies.error(404, "no such control")
 
     def _serve(
-        self, call: re.Match[str], body: Any, start_response: "StartResponse"
+        self,
+        call: re.Match[str],
+        body: Any,
+        trace: dict[str, str],
+        start_response: "StartResponse",
     ) -> Iterable[bytes]:
         service, model = SERVICE_OF[call["verb"]], call["model"]
         if service == "vertex" and isinstance(body, dict) and replies.wants_image(body):
             service = "imagen"
-        entry = self._ledger.arrived(service, model)
+        entry = self._ledger.arrived(service, model, trace)
         fault = self._faults.strike(service, model)
         self._stopping.wait(fault.latency)
         if fault.hang:
@@ -142,6 +146,12 @@ def _body(environ: "WSGIEnvironment") -> Any:
         return json.loads(raw)
     except ValueError:
         return None
+
+
+def _trace(environ: "WSGIEnvironment") -> dict[str, str]:
+    """What the request says of the trace it belongs to."""
+    names = ("traceparent", "tracestate")
+    return {name: environ[key] for name in names if (key := f"HTTP_{name.upper()}") in environ}
 
 
 def _events(blocks: list[Json]) -> bytes:

@@ -18,9 +18,9 @@ class Ledger:
         self._recent: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
         self._operations: dict[str, tuple[float, str]] = {}
 
-    def arrived(self, service: str, model: str) -> dict[str, Any]:
+    def arrived(self, service: str, model: str, trace: dict[str, str]) -> dict[str, Any]:
         """Counts on arrival: a request that hangs or is cut off may have been charged for."""
-        entry = {"time": time.time(), "service": service, "model": model, "status": None}
+        entry = {"time": time.time(), "service": service, "model": model, "status": None, **trace}
         with self._lock:
             self._counts[service] += 1
             self._recent.append(entry)
