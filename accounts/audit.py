@@ -12,9 +12,11 @@ from django.contrib.auth.signals import user_logged_in
 from django.http import HttpRequest
 from django.utils import timezone
 
+from . import keys
 from .addresses import network
-from .durable import committed
-from .models import AuthEvent, EventKind, LoginSession
+from .durable import beside, committed
+from .models import AuthEvent, EventKind, LoginSession, SigningKey
+from .seldom import Seldom
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,9 @@ def connect() -> None:
 
 
 NOWHERE = Origin()
+# What anybody can cause without a password is noted once a minute for each network or key: a log
+# that strangers can fill is no log.
+_noted = Seldom(60)
 
 
 def record(
@@ -63,6 +68,22 @@ def sessions_ended(ended: Iterable[tuple[str, Any]], reason: str) -> None:
 def refresh_reused(session_id: str) -> None:
     for user_pk in LoginSession.objects.filter(pk=session_id).values_list("user_id", flat=True):
         record(EventKind.REUSED, user_pk, detail=_of_session(session_id))
+
+
+def logins_limited(origin: Origin) -> None:
+    account = keys.digest("rate limit", origin.network)
+    if _noted.due(account):
+        beside(event(EventKind.LIMITED, None, account, origin).save)
+
+
+def signature_refused(keyid: str, cause: str, origin: Origin) -> None:
+    """In the caller's transaction where there is no way around it."""
+    owner = SigningKey.objects.filter(keyid=keyid).values_list("owner_id", flat=True).first()
+    named = f"key {keyid}: " if owner is not None else ""
+    account = keys.digest("signing key", keyid if named else origin.network)
+    if _noted.due(account):
+        refused = event(EventKind.SIGNATURE_REFUSED, owner, account, origin, f"{named}{cause}")
+        beside(refused.save)
 
 
 def logged_in(user: Any, request: HttpRequest | None = None, **_: Any) -> None:

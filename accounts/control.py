@@ -8,6 +8,7 @@ from functools import partial
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from . import (
     attempts,
@@ -17,6 +18,7 @@ from . import (
     keyfile,
     keyring,
     limiter,
+    lockouts,
     nonces,
     reencryption,
     sessions,
@@ -80,8 +82,12 @@ def rotate_keys(*, now: datetime, at_once: bool = False, keep: bool = True) -> t
     return step(tuple(ring().keys.values()))
 
 
-def revoke_keys(chosen: QuerySet[SigningKey]) -> int:
-    return signing_keys.revoke(chosen)
+def revoke_keys(chosen: QuerySet[SigningKey], *, actor: str) -> int:
+    return signing_keys.revoke(chosen, actor=actor, now=timezone.now())
+
+
+def locked_now() -> int:
+    return lockouts.locked().count()
 
 
 def purge(*, now: datetime) -> dict[str, int]:

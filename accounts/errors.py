@@ -129,6 +129,13 @@ class SignatureInvalid(AccountsError):
     auth_header = "Bearer"
 
 
+class SignaturesUnavailable(AccountsError):
+    """Signed requests cannot be taken at the moment."""
+
+    status = 503
+    code = "signatures_unavailable"
+
+
 class NotWithinScope(AccountsError):
     """The key that signed this request may not do this."""
 

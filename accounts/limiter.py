@@ -19,10 +19,9 @@ from django.core.cache import caches
 from django.db import connection
 from django.db.models import F
 from django.utils import timezone
-from django_redis import get_redis_connection
 from redis.commands.core import Script
 
-from . import keys
+from . import keys, store
 from .conf import conf
 from .durable import committed
 from .errors import RateLimited
@@ -46,7 +45,7 @@ def take(limits: Sequence[Limit]) -> Slot:
     slot = Slot(secrets.token_urlsafe(12), timezone.now())
     if not limits:
         return slot
-    if (client := _client()) is not None:
+    if (client := store.client()) is not None:
         try:
             wait = _take_in_redis(client, limits, slot.member)
         except redis.RedisError as error:
@@ -66,20 +65,13 @@ def give_back(limits: Sequence[Limit], slot: Slot) -> None:
         return
     if not slot.member:
         committed(lambda: _return_to_database(limits, slot))
-    elif (client := _client()) is not None:
+    elif (client := store.client()) is not None:
         try:
             for limit in limits:
                 client.zrem(_key(limit), slot.member)
         except redis.RedisError as error:
             # It is forgotten with the window.
             logger.warning("Cannot give a try back: %r", error)
-
-
-def _client() -> redis.Redis | None:
-    try:
-        return get_redis_connection(conf().cache)  # type: ignore[no-any-return]
-    except NotImplementedError:
-        return None
 
 
 def _take_in_redis(client: redis.Redis, limits: Sequence[Limit], member: str) -> float:

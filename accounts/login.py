@@ -87,6 +87,7 @@ class LockoutBackend(ModelBackend):
             user = self._limited(request, name, password)
         except (AccountLocked, RateLimited) as error:
             request.META[REFUSAL] = error
+            signals.login_refused.send_robust(LoginSession, code=error.code)
             raise Refused(str(error)) from error
         if user is None:
             signals.login_failed.send_robust(LoginSession, username=name)
@@ -116,7 +117,11 @@ class LockoutBackend(ModelBackend):
     def _limited(self, request: HttpRequest, name: str, password: str) -> AbstractBaseUser | None:
         address = blocks(request.META.get("REMOTE_ADDR", ""))
         failures = limits.failed_logins(address, conf().failure_rate)
-        slot = limiter.take([*limits.logins(address, conf().login_rate), *failures])
+        try:
+            slot = limiter.take([*limits.logins(address, conf().login_rate), *failures])
+        except RateLimited:
+            audit.logins_limited(_origin(request))
+            raise
         try:
             user = self._guarded(request, name, password)
         except (AccountLocked, RateLimited):

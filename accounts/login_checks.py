@@ -33,7 +33,8 @@ def check_database(**_: Any) -> Iterator[CheckMessage]:
     if connection.vendor == "sqlite" and connection.settings_dict["ATOMIC_REQUESTS"]:
         yield Warning(
             "ATOMIC_REQUESTS on SQLite: views that check passwords fail, because a try is counted"
-            " for good and so outside the transaction of a request.",
+            " for good and so outside the transaction of a request; those that take signed requests"
+            " need Redis for the same reason.",
             hint="Decorate those of your own with transaction.non_atomic_requests; mount"
             " accounts.admin.login.login_page before the admin's own login page.",
             id="accounts.W007",

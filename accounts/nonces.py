@@ -1,20 +1,22 @@
 """Each signature is accepted once.
 
-The cache refuses most replays by one trip; the database keeps the record. The cache alone would
-accept a replay after it lost its memory, be it by a restart or by failing over, and to tell the
-requests of before from those of after one has to write down either.
+Redis refuses most replays by one trip; the database keeps the record. Redis alone would accept a
+replay after it lost its memory, be it by a restart or by failing over, and to tell the requests of
+before from those of after one has to write down either.
+
+The record stands whatever becomes of the request. A view that runs in a transaction and answers
+with an error would otherwise take it back, and the same request would be good again.
 """
 
 import logging
 import random
 from datetime import datetime, timedelta
+from functools import partial
 
 import redis
-from django.core.cache import caches
 from django.db import IntegrityError, transaction
 
-from . import keys
-from .conf import conf
+from . import durable, errors, keys, store
 from .models import SpentNonce
 from .signatures import AHEAD, OLDEST
 
@@ -27,12 +29,19 @@ TIDIED, TAKEN = 64, 512
 
 
 def spend(keyid: str, nonce: str, *, now: datetime) -> bool:
-    """False when it was spent before. To be called for signatures that hold, and no others."""
+    """False when it was spent before. To be called for signatures that hold, and no others.
+
+    Raises SignaturesUnavailable when it cannot be kept for good: inside a transaction on SQLite
+    while Redis does not answer.
+    """
     digest = keys.digest("nonce", keyid, nonce)
-    if not _new_to_cache(digest) or not _new_to_database(digest, now + KEPT):
+    new = _new_to_store(digest)
+    if new is None and not durable.possible():
+        raise errors.SignaturesUnavailable(retry_after=1)
+    if new is False or not _new_to_database(digest, now + KEPT):
         return False
     if not random.randrange(TIDIED):
-        purge(now=now, most=TAKEN)
+        durable.beside(partial(purge, now=now, most=TAKEN))
     return True
 
 
@@ -53,17 +62,23 @@ def purge_all(*, now: datetime, batch: int) -> int:
     return forgotten
 
 
-def _new_to_cache(digest: str) -> bool:
+def _new_to_store(digest: str) -> bool | None:
+    """None when it does not say."""
+    client = store.client()
+    if client is None:
+        return None
     try:
-        # A cache that swallows its errors answers None, which says nothing.
-        added = caches[conf().cache].add(f"accounts:nonce:{digest}", 1, KEPT.total_seconds())
+        return bool(client.set(f"{{accounts}}:nonce:{digest}", 1, ex=KEPT, nx=True))
     except redis.RedisError as error:
         logger.warning("nonces are kept by the database alone: %s", error)
-        return True
-    return added is not False
+        return None
 
 
 def _new_to_database(digest: str, expires_at: datetime) -> bool:
+    return durable.beside(partial(_inserted, digest, expires_at))
+
+
+def _inserted(digest: str, expires_at: datetime) -> bool:
     try:
         with transaction.atomic():
             SpentNonce.objects.create(digest=digest, expires_at=expires_at)

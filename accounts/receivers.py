@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models.signals import post_save, pre_delete, pre_save
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from . import blacklist, epochs, roles, sessions
+from . import blacklist, epochs, roles, sessions, signing_keys
 from .models import LoginSession
 from .sessions import Reason
 
@@ -32,9 +32,11 @@ def user_saved(
     if created or raw or (update_fields is not None and update_fields.isdisjoint(epochs.WATCHED)):
         return
     with transaction.atomic():
-        # As stored: the instance may carry changes that this save left out.
-        if epochs.follow(type(instance)._base_manager.get(pk=instance.pk)):
-            sessions.end(sessions.of(instance), reason=Reason.USER_CHANGED)
+        # The instance may carry changes that this save left out.
+        stored = type(instance)._base_manager.get(pk=instance.pk)
+        if epochs.follow(stored):
+            sessions.end(sessions.of(stored), reason=Reason.USER_CHANGED)
+        signing_keys.narrow(stored)
 
 
 def user_deleted(instance: AbstractBaseUser, **_: Any) -> None:

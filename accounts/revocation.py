@@ -7,11 +7,10 @@ may fail a caller, because without the store everything works.
 
 import logging
 from collections.abc import Collection
-from typing import Any
 
 import redis
-from django_redis import get_redis_connection
 
+from . import store
 from .conf import conf
 from .tokens import SKEW
 
@@ -20,12 +19,12 @@ logger = logging.getLogger(__name__)
 
 def announce(sessions: Collection[str]) -> None:
     """After the commit: these have ended. Told for as long as any access token of theirs lives."""
-    store = _store()
-    if store is None or not sessions:
+    client = store.client()
+    if client is None or not sessions:
         return
     lifetime = conf().access_lifetime + SKEW
     try:
-        with store.pipeline(transaction=False) as pipe:
+        with client.pipeline(transaction=False) as pipe:
             for session in sessions:
                 pipe.set(_key(session), 1, ex=lifetime)
             pipe.execute()
@@ -35,9 +34,18 @@ def announce(sessions: Collection[str]) -> None:
 
 def has_ended(session: str) -> bool:
     """As far as the store knows, if it answers."""
-    store = _store()
+    client = store.client()
     try:
-        return store is not None and bool(store.exists(_key(session)))
+        return client is not None and bool(client.exists(_key(session)))
+    except redis.RedisError:
+        return False
+
+
+def reachable() -> bool:
+    """False while there is a store and it does not answer."""
+    client = store.client()
+    try:
+        return client is None or bool(client.ping())
     except redis.RedisError:
         return False
 
@@ -45,11 +53,3 @@ def has_ended(session: str) -> bool:
 def _key(session: str) -> str:
     # The tag keeps all of them on the one node that this alias talks to in a cluster.
     return f"{{accounts}}:ended:{session}"
-
-
-def _store() -> Any | None:
-    """None where the cache is not one of django-redis, which a check has warned of."""
-    try:
-        return get_redis_connection(conf().cache)
-    except NotImplementedError:
-        return None

@@ -36,22 +36,33 @@ def rotate(raw: str) -> TokenPair:
     digest = sessions.fingerprint(claims.jti)
     # Taken before waiting for the lock: queueing behind the winner is not replaying.
     presented_at = Refresh.objects.filter(pk=digest).values_list(Now(), flat=True).first()
-    if presented_at is None:
-        raise errors.TokenRevoked
     with transaction.atomic(durable=True):
-        outcome = _attempt(claims, digest, presented_at)
+        outcome = None if presented_at is None else _attempt(claims, digest, presented_at)
+    _tell(claims.sid, outcome)
     match outcome:
         case TokenPair():
             return outcome
         case Verdict.OVERLAP:
             raise errors.RefreshInProgress(retry_after=1)
         case Verdict.REUSED:
-            logger.warning("refresh token reused, session %s ended", claims.sid)
-            audit.refresh_reused(claims.sid)
-            signals.refresh_reuse_detected.send_robust(LoginSession, session_id=claims.sid)
             raise errors.TokenReused
         case None:
             raise errors.TokenRevoked
+
+
+def _tell(session_id: str, outcome: Outcome) -> None:
+    match outcome:
+        case TokenPair():
+            told = "renewed"
+        case None:
+            told = "ended"
+        case verdict:
+            told = verdict.value
+    signals.refresh_answered.send_robust(LoginSession, session_id=session_id, outcome=told)
+    if outcome is Verdict.REUSED:
+        logger.warning("refresh token reused, session %s ended", session_id)
+        audit.refresh_reused(session_id)
+        signals.refresh_reuse_detected.send_robust(LoginSession, session_id=session_id)
 
 
 def _attempt(claims: Claims, digest: str, presented_at: datetime) -> Outcome:

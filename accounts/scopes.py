@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rest_framework.permissions import SAFE_METHODS
 
 if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
     from rest_framework.views import APIView
 
 
@@ -27,6 +28,12 @@ class Scope(StrEnum):
 
 # What a key gets that asks for nothing in particular. Introspection tells of other people.
 USUAL = (Scope.GENERATE, Scope.LOCKS, Scope.READ)
+
+
+def open_to(owner: "AbstractBaseUser") -> frozenset[str]:
+    """What keys of this user may do. Asked at each use too: staff may be staff no more."""
+    staff: bool = getattr(owner, "is_staff", False)
+    return frozenset(Scope) if staff else frozenset(Scope) - {Scope.INTROSPECT}
 
 
 def demanded(view: "APIView", method: str) -> str | None:

@@ -8,6 +8,9 @@ login_succeeded = Signal()
 login_failed = Signal()
 """username: as given, so do not log it unhashed; it may be a password typed in the wrong field"""
 
+login_refused = Signal()
+"""code: account_locked or rate_limited. No password was looked at"""
+
 account_locked = Signal()
 """guard_id, user_id (None for a name that is no user's), level, until; once for each lock"""
 
@@ -17,6 +20,9 @@ account_unlocked = Signal()
 session_revoked = Signal()
 """session_id, reason"""
 
+refresh_answered = Signal()
+"""session_id, outcome: renewed, overlap, reused, ended"""
+
 refresh_reuse_detected = Signal()
 """session_id"""
 
@@ -24,6 +30,9 @@ signing_key_issued = Signal()
 """key, replaces: the key it was rotated from, or None"""
 
 signing_key_revoked = Signal()
+"""keyid"""
+
+signature_accepted = Signal()
 """keyid"""
 
 signature_rejected = Signal()

@@ -17,9 +17,11 @@ from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from . import errors, nonces, signals, signatures, signing_keys
+from . import audit, errors, nonces, signals, signatures, signing_keys
+from .addresses import network
+from .audit import Origin
 from .models import KeyState, SigningKey
-from .scopes import demanded
+from .scopes import demanded, open_to
 from .signatures import Message, Refused
 
 logger = logging.getLogger(__name__)
@@ -44,18 +46,26 @@ class SignatureAuthentication(BaseAuthentication):
         if request.headers.keys().isdisjoint({"Signature", "Signature-Input"}):
             return None
         try:
-            key = admit(request._request)
-        except Refused as refusal:
-            _report(refusal)
-            raise errors.SignatureInvalid from refusal
+            key = _admitted(request._request)
         except (OperationalError, InterfaceError) as error:
             raise errors.DatabaseUnavailable(retry_after=1) from error
-        if demanded(request.parser_context["view"], str(request.method)) not in key.scopes:
+        scopes = open_to(key.owner).intersection(key.scopes)
+        if demanded(request.parser_context["view"], str(request.method)) not in scopes:
             raise errors.NotWithinScope
-        return key.owner, SignedBy(key.keyid, frozenset(key.scopes))
+        return key.owner, SignedBy(key.keyid, scopes)
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+def _admitted(request: HttpRequest) -> SigningKey:
+    try:
+        key = admit(request)
+    except Refused as refusal:
+        _report(refusal, Origin(network(request.META.get("REMOTE_ADDR", ""))))
+        raise errors.SignatureInvalid from refusal
+    signals.signature_accepted.send_robust(SigningKey, keyid=key.keyid)
+    return key
 
 
 def admit(request: HttpRequest) -> SigningKey:
@@ -105,6 +115,7 @@ def _note_use(key: SigningKey, now: datetime) -> None:
         SigningKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
 
 
-def _report(refusal: Refused) -> None:
+def _report(refusal: Refused, origin: Origin) -> None:
     logger.warning("signed request refused: %s (key %s)", refusal.cause, refusal.keyid or "-")
+    audit.signature_refused(refusal.keyid, refusal.cause, origin)
     signals.signature_rejected.send_robust(SigningKey, keyid=refusal.keyid, cause=refusal.cause)

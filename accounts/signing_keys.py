@@ -11,9 +11,9 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.db.models import QuerySet
 
-from . import errors, sealed, signals
-from .models import KeyState, SigningKey
-from .scopes import USUAL, Scope
+from . import audit, errors, sealed, signals
+from .models import EventKind, KeyState, SigningKey
+from .scopes import USUAL, open_to
 
 SECRET_BYTES = 32
 # How many of one owner may live at a time: rows that nobody can use up without end.
@@ -39,7 +39,7 @@ def issue(
     replaces: SigningKey | None = None,
 ) -> Issued:
     """Raises ScopeNotAllowed, TooManyKeys."""
-    if Scope.INTROSPECT in scopes and not getattr(owner, "is_staff", False):
+    if not open_to(owner).issuperset(scopes):
         raise errors.ScopeNotAllowed
     if living(owner).count() >= MOST:
         raise errors.TooManyKeys
@@ -53,7 +53,9 @@ def issue(
     )
     secret = secrets.token_bytes(SECRET_BYTES)
     key.secret = sealed.seal(secret, _place(key))
-    key.save(force_insert=True)
+    with transaction.atomic():
+        key.save(force_insert=True)
+        _note_issue(key, replaces)
     transaction.on_commit(
         partial(signals.signing_key_issued.send_robust, SigningKey, key=key, replaces=replaces)
     )
@@ -63,7 +65,8 @@ def issue(
 def rotate(key: SigningKey, *, overlap: timedelta, now: datetime) -> Issued:
     """A new key like ``key``, which retires and dies after ``overlap``.
 
-    Raises NotRotatable unless it is active: of two rotations at once, one finds it retiring.
+    Without scopes that its owner may not have any more. Raises NotRotatable unless it is active:
+    of two rotations at once, one finds it retiring.
     """
     end = min(filter(None, [key.not_after, now + overlap]))
     with transaction.atomic():
@@ -75,20 +78,34 @@ def rotate(key: SigningKey, *, overlap: timedelta, now: datetime) -> Issued:
             key.owner,
             name=key.name,
             now=now,
-            scopes=key.scopes,
+            scopes=sorted(open_to(key.owner).intersection(key.scopes)),
             not_after=now + life if life else None,
             replaces=key,
         )
 
 
-def revoke(chosen: QuerySet[SigningKey]) -> int:
+def revoke(chosen: QuerySet[SigningKey], *, actor: str, now: datetime) -> int:
     """For good: the secret is forgotten. How many these were."""
     with transaction.atomic():
-        alive = chosen.exclude(state=KeyState.REVOKED).order_by("pk").select_for_update()
-        keyids = list(alive.values_list("keyid", flat=True))
-        SigningKey.objects.filter(keyid__in=keyids).update(state=KeyState.REVOKED, secret="")
+        ended = list(chosen.exclude(state=KeyState.REVOKED).order_by("pk").select_for_update())
+        keyids = [key.keyid for key in ended]
+        SigningKey.objects.filter(keyid__in=keyids).update(
+            state=KeyState.REVOKED, secret="", not_after=now
+        )
+        for key in ended:
+            _note(EventKind.KEY_REVOKED, key, f"by {actor}")
         transaction.on_commit(partial(_announce, keyids))
     return len(keyids)
+
+
+def narrow(owner: AbstractBaseUser) -> None:
+    """Take away the scopes that this user's keys may not have any more, for good: who is staff
+    again some day asks for them again."""
+    for key in living(owner):
+        if lost := sorted(set(key.scopes) - open_to(owner)):
+            kept = sorted(open_to(owner).intersection(key.scopes))
+            SigningKey.objects.filter(pk=key.pk).update(scopes=kept)
+            _note(EventKind.KEY_NARROWED, key, f"without {', '.join(lost)}")
 
 
 def living(owner: AbstractBaseUser) -> QuerySet[SigningKey]:
@@ -103,6 +120,18 @@ def secret_of(key: SigningKey) -> bytes:
 
 def _place(key: SigningKey) -> str:
     return sealed.place(key, "secret", key.keyid)
+
+
+def _note_issue(key: SigningKey, replaces: SigningKey | None) -> None:
+    able = f"for {', '.join(key.scopes) or 'nothing'}"
+    if replaces is None:
+        _note(EventKind.KEY_ISSUED, key, able)
+    else:
+        _note(EventKind.KEY_ROTATED, key, f"{able}, replaces {replaces.keyid}")
+
+
+def _note(kind: EventKind, key: SigningKey, detail: str) -> None:
+    audit.event(kind, key.owner_id, detail=f"key {key.keyid} ({key.name}) {detail}").save()
 
 
 def _announce(keyids: list[str]) -> None:

@@ -57,6 +57,7 @@ CODES = (
     "rate_limited",
     "refresh_in_progress",
     "signature_invalid",
+    "signatures_unavailable",
     "signing_key_not_active",
     "stale_epoch",
     "stale_fence",

@@ -25,7 +25,7 @@ class SigningKeyAdmin(ReadOnly):
 
     @admin.action(description="Revoke selected signing keys", permissions=["revoke"])
     def revoke_selected(self, request: HttpRequest, queryset: QuerySet[SigningKey]) -> None:
-        revoked = control.revoke_keys(queryset)
+        revoked = control.revoke_keys(queryset, actor=request.user.get_username())
         self.message_user(request, f"{revoked} signing keys revoked.", messages.SUCCESS)
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:

@@ -12,6 +12,12 @@ class EventKind(models.TextChoices):
     UNLOCKED = "account_unlocked", "account unlocked"
     REVOKED = "session_revoked", "login session ended"
     REUSED = "refresh_reuse_detected", "refresh token reused"
+    LIMITED = "login_rate_limited", "logins came too often"
+    KEY_ISSUED = "signing_key_issued", "signing key made"
+    KEY_ROTATED = "signing_key_rotated", "signing key replaced"
+    KEY_NARROWED = "signing_key_narrowed", "signing key lost scopes"
+    KEY_REVOKED = "signing_key_revoked", "signing key revoked"
+    SIGNATURE_REFUSED = "signature_refused", "signature refused"
 
 
 class AuthEvent(models.Model):

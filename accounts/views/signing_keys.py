@@ -68,7 +68,8 @@ class SigningKeyView(SignedIn):
     @extend_schema(operation_id="auth_signing_keys_revoke", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
         """Revoke a key at once and for good."""
-        if not signing_keys.revoke(_own(request).filter(pk=pk)):
+        actor = cast(AbstractBaseUser, request.user).get_username()
+        if not signing_keys.revoke(_own(request).filter(pk=pk), actor=actor, now=timezone.now()):
             raise NotFound
         return Response(status=204)
 

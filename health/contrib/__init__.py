@@ -14,6 +14,7 @@ SIBLINGS = {
     "locking": "health.contrib.locking",
     "breaker": "health.contrib.breaker",
     "breaker.contrib.google": "health.contrib.google",
+    "accounts": "health.contrib.accounts",
 }
 
 

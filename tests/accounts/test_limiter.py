@@ -1,5 +1,6 @@
 """How often somebody may come: the same whether Redis counts or the database."""
 
+import secrets
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -9,20 +10,23 @@ from typing import Any
 
 import pytest
 import redis
+from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.db import connections
+from django.test import RequestFactory
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts import limiter
+from accounts import limiter, signals
 from accounts.errors import RateLimited
 from accounts.limiter import Slot
 from accounts.limits import Limit, failed_logins, logins
-from accounts.models import LoginGuard, RateWindow
+from accounts.models import AuthEvent, EventKind, LoginGuard, RateWindow
 from tests.servers import Valkey
 
 from .conftest import PASSWORD, Call
+from .test_login import heard
 
 pytestmark = pytest.mark.django_db
 
@@ -201,6 +205,19 @@ def test_failures_of_one_address_are_limited_whatever_the_name(
     before = LoginGuard.objects.count()
     assert codes(call, 1, "wrong", name="another") == [429]
     assert LoginGuard.objects.count() == before
+
+
+def test_that_logins_come_too_often_is_on_record_once_a_minute(
+    user: User, few: None, call: Call, rf: RequestFactory
+) -> None:
+    address = f"198.19.{secrets.randbelow(256)}.7"
+    request = rf.post("/", REMOTE_ADDR=address)
+    with heard(signals.login_refused) as facts:
+        for number in range(6):
+            authenticate(request, username=f"name {number}", password="wrong")
+    assert {fact["code"] for fact in facts} == {"rate_limited"}
+    event = AuthEvent.objects.get(kind=EventKind.LIMITED)
+    assert event.network == f"{address.rpartition('.')[0]}.0/24"
 
 
 def test_a_success_gives_back_its_own_place_among_failures_and_no_other(

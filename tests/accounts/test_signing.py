@@ -2,6 +2,7 @@
 
 import json
 import logging
+import secrets
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
@@ -19,12 +20,13 @@ from pytest_django import Settings
 
 from accounts import nonces, signals, signing_keys
 from accounts.client import Signer
-from accounts.models import KeyState, SigningKey, SpentNonce
+from accounts.models import AuthEvent, EventKind, KeyState, SigningKey, SpentNonce
 from accounts.scopes import USUAL
 from accounts.signing_keys import Issued
 from config.redis import caches as caches_at
 from tests.servers import Valkey
 
+from . import foreign
 from .conftest import Json
 from .signed import signature
 from .test_races import together
@@ -296,9 +298,7 @@ def test_the_cache_forgets_and_the_database_does_not(signer: Signer) -> None:
 
 
 @pytest.mark.django_db
-def test_the_cache_alone_refuses_too(signer: Signer, settings: Settings) -> None:
-    memory = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "nonces"}
-    settings.CACHES = {**settings.CACHES, "accounts": memory}
+def test_the_store_alone_refuses_too(signer: Signer) -> None:
     once = read().signed(signer)
     assert once.send().status_code == 200
     SpentNonce.objects.all().delete()
@@ -318,6 +318,65 @@ def test_with_valkey_killed_live_requests_work_and_replays_do_not(
     assert refused(after.send()) == SAME
     own_valkey.restart()
     assert refused(after.send()) == SAME
+
+
+@pytest.fixture
+def order(
+    monkeypatch: pytest.MonkeyPatch, transactional_db: None, settings: Settings, signer: Signer
+) -> Sent:
+    """For a foreign project's view: an error reply rolls all back that was written meanwhile."""
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    settings.ROOT_URLCONF = foreign.__name__
+    return Sent(target=foreign.PATH).signed(signer)
+
+
+def test_an_error_that_rolls_a_request_back_does_not_make_it_good_again(order: Sent) -> None:
+    assert order.send().status_code == 400
+    if connection.vendor == "postgresql":
+        caches["accounts"].clear()
+    assert refused(order.send()) == SAME
+
+
+def test_in_transactions_what_nothing_can_keep_is_not_accepted(
+    order: Sent, settings: Settings, own_valkey: Valkey
+) -> None:
+    settings.CACHES = {**settings.CACHES, "accounts": caches_at(own_valkey.url)["accounts"]}
+    own_valkey.stop()
+    answer = order.send()
+    if connection.vendor == "postgresql":
+        assert answer.status_code == 400
+        assert refused(order.send()) == SAME
+    else:
+        assert (answer.status_code, answer.json()["code"]) == (503, "signatures_unavailable")
+        assert answer.headers["Retry-After"] == "1"
+        own_valkey.restart()
+        assert order.send().status_code == 400
+
+
+def test_in_transactions_a_refusal_can_be_noted(order: Sent) -> None:
+    assert refused(replace(order, body=b"{}").send()) == SAME
+
+
+@pytest.mark.django_db
+def test_refusals_are_on_record_once_a_minute_for_each_key(issued: Issued, signer: Signer) -> None:
+    for _ in range(3):
+        assert refused(replace(Sent().signed(signer), body=b"{}").send()) == SAME
+    event = AuthEvent.objects.get(kind=EventKind.SIGNATURE_REFUSED)
+    assert event.user_id == issued.key.owner_id
+    assert event.detail.startswith(f"key {issued.key.keyid}: ")
+    assert event.network == "127.0.0.0/24"
+
+
+@pytest.mark.django_db
+def test_refusals_of_keys_that_are_none_are_on_record_once_for_each_network() -> None:
+    last = secrets.randbelow(256)
+    for number in range(4):
+        stranger = Signer(f"nobody-{number}", "A" * 43)
+        client = Client(REMOTE_ADDR=f"198.18.{last}.{number}")
+        assert refused(Sent().signed(stranger).send(client)) == SAME
+    event = AuthEvent.objects.get(kind=EventKind.SIGNATURE_REFUSED)
+    assert (event.user_id, event.detail) == (None, "unknown key")
+    assert event.network == f"198.18.{last}.0/24"
 
 
 @pytest.mark.django_db
@@ -352,7 +411,8 @@ def test_the_database_alone_lets_one_of_twenty_in(signer: Signer, settings: Sett
 
 
 @pytest.mark.django_db
-def test_old_nonces_are_forgotten_and_young_ones_kept(signer: Signer) -> None:
+def test_old_nonces_are_forgotten_and_young_ones_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nonces, "TIDIED", 10**12)
     now = timezone.now()
     assert nonces.spend("key", "first", now=now)
     later = now + nonces.KEPT
@@ -439,6 +499,21 @@ def test_a_key_of_somebody_who_is_staff_no_more_introspects_nothing(
     body = json.dumps({"token": pair["access"]}).encode()
     sent = Sent("POST", "/api/v1/auth/token/introspect", body)
     assert sent.signed(signer).send().status_code == 403
+
+
+@pytest.mark.django_db
+def test_who_is_staff_again_asks_for_the_scope_again(operator: User, pair: Json) -> None:
+    signer = scoped(operator, "introspect", "read")
+    for staff in (False, True):
+        operator.is_staff = staff
+        operator.save()
+    body = json.dumps({"token": pair["access"]}).encode()
+    sent = Sent("POST", "/api/v1/auth/token/introspect", body)
+    assert sent.signed(signer).send().status_code == 403
+    assert read("/api/v1/locks").signed(signer).send().status_code == 200
+    assert SigningKey.objects.get().scopes == ["read"]
+    event = AuthEvent.objects.get(kind=EventKind.KEY_NARROWED)
+    assert event.detail == f"key {signer.keyid} (scoped) without introspect"
 
 
 @pytest.mark.django_db

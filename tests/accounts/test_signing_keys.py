@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
+from django.db.models import QuerySet
 from django.test import Client
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -14,7 +15,7 @@ from pytest_django import Settings
 
 from accounts import errors, sealed, signals, signing_keys
 from accounts.client import Signer
-from accounts.models import KeyState, SigningKey
+from accounts.models import AuthEvent, KeyState, SigningKey
 
 from .conftest import Call, Json
 from .test_admin import signed_in
@@ -33,6 +34,10 @@ def keys(pair: Json, call: Call) -> Callable[..., Any]:
         return call(method, KEYS + path, body, access=pair["access"])
 
     return send
+
+
+def end(chosen: QuerySet[SigningKey]) -> int:
+    return signing_keys.revoke(chosen, actor="somebody", now=timezone.now())
 
 
 def works(row: Json) -> bool:
@@ -181,7 +186,7 @@ def test_nobody_has_keys_without_number(user: User, monkeypatch: pytest.MonkeyPa
     made = [signing_keys.issue(user, name="x", now=timezone.now()).key for _ in range(2)]
     with pytest.raises(errors.TooManyKeys):
         signing_keys.issue(user, name="x", now=timezone.now())
-    signing_keys.revoke(SigningKey.objects.filter(pk=made[0].pk))
+    end(SigningKey.objects.filter(pk=made[0].pk))
     assert signing_keys.issue(user, name="x", now=timezone.now())
 
 
@@ -200,9 +205,36 @@ def test_observers_hear_of_keys_and_not_of_secrets(
     with django_capture_on_commit_callbacks(execute=True):
         new = signing_keys.rotate(old, overlap=timedelta(0), now=timezone.now()).key
     with django_capture_on_commit_callbacks(execute=True):
-        signing_keys.revoke(SigningKey.objects.all())
+        end(SigningKey.objects.all())
     assert heard[:2] == [{"key": old, "replaces": None}, {"key": new, "replaces": old}]
     assert sorted(each["keyid"] for each in heard[2:]) == sorted([old.keyid, new.keyid])
+
+
+def test_the_life_of_a_key_is_on_record(user: User) -> None:
+    old = signing_keys.issue(user, name="ci", now=timezone.now(), scopes=["read"]).key
+    new = signing_keys.rotate(old, overlap=timedelta(hours=1), now=timezone.now()).key
+    end(SigningKey.objects.filter(pk=old.pk))
+    told = AuthEvent.objects.order_by("pk").values_list("kind", "user", "detail")
+    assert list(told) == [
+        ("signing_key_issued", user.pk, f"key {old.keyid} (ci) for read"),
+        ("signing_key_rotated", user.pk, f"key {new.keyid} (ci) for read, replaces {old.keyid}"),
+        ("signing_key_revoked", user.pk, f"key {old.keyid} (ci) by somebody"),
+    ]
+
+
+def test_a_revoked_key_tells_when_it_ended(user: User) -> None:
+    key = signing_keys.issue(user, name="ci", now=timezone.now()).key
+    before = timezone.now()
+    end(SigningKey.objects.all())
+    assert before <= (SigningKey.objects.get(pk=key.pk).not_after or before) <= timezone.now()
+
+
+def test_a_key_of_somebody_demoted_is_rotated_without_the_scope_of_staff(operator: User) -> None:
+    scopes = ["introspect", "read"]
+    key = signing_keys.issue(operator, name="x", now=timezone.now(), scopes=scopes).key
+    User.objects.filter(pk=operator.pk).update(is_staff=False)
+    old = SigningKey.objects.get(pk=key.pk)
+    assert signing_keys.rotate(old, overlap=timedelta(0), now=timezone.now()).key.scopes == ["read"]
 
 
 def test_secrets_move_to_a_new_encryption_key(keys: Callable[..., Any], settings: Settings) -> None:
