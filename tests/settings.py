@@ -20,8 +20,8 @@ os.environ.setdefault("ALLOWED_HOSTS", "testserver,127.0.0.1,localhost")
 if os.environ.get("TEST_DATABASE") == "postgres":
     os.environ.setdefault("DATABASE_URL", servers.postgres_url())
 
-from config.settings import *  # noqa: E402, F403
-from config.settings import BREAKER, CACHES, DATA_DIR, DATABASES  # noqa: E402
+from config.settings import BREAKER, DATA_DIR, DATABASES  # noqa: E402
+from tests.patient_settings import *  # noqa: E402, F403
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, not memory: threads and processes of a test must meet in one database.
@@ -32,6 +32,3 @@ SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "sessionid", "csrftoken"
 PASSWORD_HASHERS = ["tests.hashers.QuickArgon2"]
 # Rows are written by a thread of the breaker's own, so they would outlive a rolled-back test.
 BREAKER = {**BREAKER, "HISTORY": False}
-# A busy machine stalls a healthy server, or who reads its reply, for longer than the product waits.
-for _alias in CACHES.values():
-    _alias["OPTIONS"] |= {"SOCKET_TIMEOUT": 10.0, "SOCKET_CONNECT_TIMEOUT": 10.0}

@@ -21,7 +21,11 @@ QUIET = [
 
 @pytest.fixture(scope="module")
 def product() -> Iterator[Product]:
-    running = Product(scratch(), OPERATOR_PASSWORD=PASSWORD)
+    running = Product(
+        scratch(),
+        DJANGO_SETTINGS_MODULE="tests.patient_settings",
+        OPERATOR_PASSWORD=PASSWORD,
+    )
     yield running
     assert running.stop() == 0
 
