@@ -59,17 +59,19 @@ def check(user: AbstractBaseUser | None, password: str, *, welcome: bool = True)
     """
     encoded = user.password if user else ""
     with slot():
-        right = _is_of(user, password) if user else check_password(password, encoded)
+        right = _is_of(user, password, welcome) if user else check_password(password, encoded)
         if right and welcome:
             return True
         costs.level(password, encoded)
     return False
 
 
-def _is_of(user: AbstractBaseUser, password: str) -> bool:
+def _is_of(user: AbstractBaseUser, password: str, welcome: bool) -> bool:
     if type(user).check_password is not AbstractBaseUser.check_password:
         return user.check_password(password)
-    return check_password(password, user.password, partial(_renew, user))
+    # A new hash for one who is turned away would cost more than other failures do.
+    renew = partial(_renew, user) if welcome else None
+    return check_password(password, user.password, renew)
 
 
 def _renew(user: AbstractBaseUser, password: str) -> None:
@@ -137,20 +139,34 @@ class Costs:
     def _look_around(self) -> None:
         hashers, current = get_hashers(), make_password("sample")
         self._current = kind(current)
-        older = {kind(encoded): encoded for encoded in _older()}
+        older = {kind(encoded): encoded for encoded in _older(current)}
         self._samples = {**older, self._current: current}
         self._hashers = hashers
 
 
-def _older() -> list[str]:
-    """A hash that the current hasher did not make, if there is any."""
-    others = Q()
-    for hasher in get_hashers()[1:]:
-        if hasher.algorithm != get_hasher().algorithm:
-            others |= Q(password__startswith=f"{hasher.algorithm}$")
-    if not others:
-        return []
-    return [user.password for user in get_user_model()._default_manager.filter(others)[:1]]
+def _older(current: str) -> Iterator[str]:
+    """A hash of each kind that users have, other than that of ``current``."""
+    hashes = Q()
+    for hasher in get_hashers():
+        hashes |= Q(password__startswith=f"{hasher.algorithm}$")
+    users, known = get_user_model()._default_manager.filter(hashes), current
+    for _ in range(MOST_KINDS):
+        users = users.exclude(password__startswith=_before_salt(known))
+        found = users.values_list("password", flat=True)[:1]
+        if not found:
+            return
+        (known,) = found
+        yield known
+
+
+def _before_salt(encoded: str) -> str:
+    """What the hashes of one kind have in common; with some hashers, less."""
+    hasher: Any = identify_hasher(encoded)
+    if kind(encoded) is None:
+        return f"{hasher.algorithm}$"
+    start, found, _ = encoded.partition(hasher.decode(encoded)["salt"])
+    # Argon2 writes its salt in base64, and the hash after it.
+    return start if found else encoded.rsplit("$", 2)[0]
 
 
 def kind(encoded: str) -> Kind | None:

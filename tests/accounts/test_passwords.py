@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import get_hasher, make_password
 from django.contrib.auth.models import User
+from django.utils.module_loading import import_string
 from pytest_django import Settings
 
 from accounts import passwords
 from accounts.errors import RateLimited
 from accounts.models import LoginGuard
+from tests.hashers import QuickArgon2
 
 from .conftest import PASSWORD, Call
 
@@ -68,7 +70,8 @@ def test_each_failure_does_the_work_of_every_kind_of_hash_there_is(
     work(None)
     for user in (None, modern, older, unusable, gibberish):
         assert work(user) == ["argon2", "pbkdf2_sha256"], user
-    assert work(modern, PASSWORD, welcome=False) == ["argon2", "pbkdf2_sha256"]
+    for turned_away in (modern, older):
+        assert work(turned_away, PASSWORD, welcome=False) == ["argon2", "pbkdf2_sha256"]
     assert work(modern, PASSWORD) == ["argon2"]
 
 
@@ -148,3 +151,37 @@ def test_a_user_model_with_a_check_of_its_own_is_asked_itself(
     monkeypatch.setattr(User, "check_password", lambda self, raw: raw == "told by another system")
     assert passwords.check(user, "told by another system")
     assert not passwords.check(user, PASSWORD)
+
+
+def test_kinds_are_found_by_their_parameters_too(work: Callable[..., list[str]]) -> None:
+    """Before anybody tries such an account: the first try would tell."""
+    for number, passes in enumerate((1_000, 2_000, 2_000)):
+        User.objects.create(username=f"old-{number}", password=older_hash(passes=passes))
+    heavier = QuickArgon2()
+    heavier.memory_cost = 128
+    User.objects.create(username="heavy", password=heavier.encode(PASSWORD, "saltsaltsalt"))
+    modern = User.objects.create_user("modern", password=PASSWORD)
+    work(None)
+    for user in (None, modern, *User.objects.all()):
+        assert work(user) == ["argon2", "argon2", "pbkdf2_sha256", "pbkdf2_sha256"], user
+
+
+@pytest.mark.parametrize(
+    "hasher",
+    [
+        "ScryptPasswordHasher",
+        "PBKDF2SHA1PasswordHasher",
+        "Argon2PasswordHasher",
+        "MD5PasswordHasher",
+    ],
+)
+def test_hashes_of_one_kind_are_found_once(settings: Settings, hasher: str) -> None:
+    older = f"django.contrib.auth.hashers.{hasher}"
+    settings.PASSWORD_HASHERS = ["tests.hashers.QuickArgon2", older]
+    made: Any = import_string(older)()
+    made.work_factor, made.iterations, made.memory_cost = 2, 1_000, 64
+    for number in range(3):
+        User.objects.create(
+            username=f"old-{number}", password=made.encode("x", f"salt{number}salt")
+        )
+    assert len(list(passwords._older(make_password("x")))) == 1
