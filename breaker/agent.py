@@ -226,7 +226,7 @@ class Agent:
         for replica in replicas:
             if replica.name in stale or replica.snapshot.lapsed() or replica.stranded():
                 replica.refresh()
-            replica.testify()
+            replica.rumours.testify()
         if follower.reconfigured:
             follower.reconfigured = False
             self.reconfigure()

@@ -3,14 +3,11 @@
 import secrets
 import sys
 import threading
-from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from .agent import agent
-from .chance import uniform
-from .change import Change, change_of
 from .circuit import Override, State, Verb
 from .classify import Outcome
 from .conf import conf
@@ -20,16 +17,13 @@ from .history import history
 from .link import Question, link
 from .overlay import current
 from .policy import OnStoreError, Policy
+from .rumours import Rumours
 from .seed import Seed
 from .snapshot import UNKNOWN, Snapshot
 from .store import NO_REPORT, Report, View
 
 if TYPE_CHECKING:
     from .call import Call
-
-WITNESS_AFTER = (5.0, 10.0)
-"""Seconds to wait for the row of another process's transition."""
-MOST_RUMOURS = 100
 
 
 class Replica:
@@ -48,7 +42,7 @@ class Replica:
         self.refusals: list[None] = []
         self.trials: WeakValueDictionary[str, Call] = WeakValueDictionary()
         """Calls in flight that hold a permit; one that nobody refers to any more lets it lapse."""
-        self._rumours: deque[tuple[float, Change]] = deque(maxlen=MOST_RUMOURS)
+        self.rumours = Rumours(self.name)
         self._lock = threading.RLock()
         self._trying = threading.RLock()
         self._writing = threading.RLock()
@@ -146,7 +140,7 @@ class Replica:
             before = self.snapshot.epoch
             self._believe(view)
         # Not within the lock: this may start a thread, which may collect a failure of this circuit.
-        self._tell(view, before)
+        self.rumours.hear(view, since=before)
         return True
 
     def try_(self) -> tuple[Snapshot, str]:
@@ -203,11 +197,6 @@ class Replica:
         self._adopt(view)
         return view
 
-    def testify(self) -> None:
-        """Whoever made a transition has had time to write it down, unless it was killed."""
-        while self._rumours and monotonic() >= self._rumours[0][0]:
-            history.confirm(self._rumours.popleft()[1])
-
     def stranded(self) -> bool:
         """Whether the store is out of reach and this circuit has yet to stop going by it."""
         by_itself = self.policy.on_store_error is OnStoreError.LOCAL
@@ -231,18 +220,8 @@ class Replica:
     def _adopt(self, view: View | None) -> Snapshot:
         before = self.snapshot.epoch
         snapshot = self._believe(view)
-        self._tell(view, before)
+        self.rumours.hear(view, since=before)
         return snapshot
-
-    def _tell(self, view: View | None, before: int) -> None:
-        """Note a transition that the view made, or one made by others since epoch ``before``."""
-        change = view and change_of(self.name, view)
-        if not (view and change):
-            return
-        if view.moved:
-            history.note(change)
-        elif view.epoch > before:
-            self._rumours.append((monotonic() + uniform(*WITNESS_AFTER), change))
 
     def _believe(self, view: View | None) -> Snapshot:
         """What the view says, unless this process has learned of a later epoch meanwhile."""

@@ -11,7 +11,7 @@ from django_redis import get_redis_connection
 from pytest_django.fixtures import Settings
 
 import breaker.agent
-import breaker.replica
+import breaker.rumours
 from breaker import CircuitOpenError, get_breaker
 from breaker.agent import agent
 from breaker.breaker import Breaker
@@ -138,7 +138,7 @@ def test_no_rule_is_asked_about_the_end_of_our_own_patience() -> None:
 def test_the_transition_of_a_process_that_was_killed_is_written_by_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(breaker.replica, "WITNESS_AFTER", (0.1, 0.1))
+    monkeypatch.setattr(breaker.rumours, "WITNESS_AFTER", (0.1, 0.1))
     get_breaker("witnessed").call(int)
     # As a process that dies right after.
     link.shared().record("witnessed", Policy(), Tally(failed=5), epoch=0)
@@ -152,7 +152,7 @@ def test_the_transition_of_a_process_that_was_killed_is_written_by_another(
 def test_each_transition_that_was_seen_is_written_though_others_followed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(breaker.replica, "WITNESS_AFTER", (3, 3))
+    monkeypatch.setattr(breaker.rumours, "WITNESS_AFTER", (3, 3))
     replica = get_breaker("overtaken").replica
     replica.load()
     # As processes that die right after.
