@@ -31,7 +31,7 @@ HOSTILE = "<b>a&b</b> ?name=x/é#1"
 def history(transactional_db: None, settings: Settings) -> Iterator[None]:
     settings.BREAKER = {**settings.BREAKER, "HISTORY": True}
     yield
-    assert agent.flush()
+    assert agent.flush(30)
 
 
 @pytest.fixture
@@ -234,7 +234,7 @@ def test_who_may_command_and_not_look_is_told_no_errors_and_no_names(
 ) -> None:
     open_circuit("veo")
     act("veo", Verb.OPEN, actor="root@db-3", reason="card data at ACME")
-    assert agent.flush()
+    assert agent.flush(30)
     row = BreakerState.objects.get()
     process = f"{gethostname()}:{os.getpid()}"
     secrets = ("root@db-3", "ACME", "out of order", process)

@@ -59,7 +59,7 @@ def down(execute: Any, sql: str, *args: Any) -> Any:
 def history(transactional_db: None, settings: Settings) -> Iterator[None]:
     settings.BREAKER = {**settings.BREAKER, "HISTORY": True}
     yield
-    assert agent.flush()
+    assert agent.flush(30)
 
 
 def test_a_row_tells_all_there_is(operator_api: APIClient) -> None:
@@ -87,7 +87,7 @@ def test_what_went_wrong_where_and_who_said_why_are_for_operators(
 ) -> None:
     open_circuit("veo")
     control.act("veo", Verb.OPEN, actor="root@db-3", reason="card data at ACME")
-    assert agent.flush()
+    assert agent.flush(30)
     secrets = ("root@db-3", "ACME", "out of order", gethostname())
     theirs, ours = signed_in(user), signed_in(operator)
     for path in (url("veo"), BASE, url("veo", "transitions")):
@@ -322,7 +322,7 @@ def test_the_past_of_a_circuit_is_told_latest_first(history: None, operator: Use
     open_circuit("veo")
     for verb in ("open", "auto", "close"):
         assert post(client, "veo", verb, reason=f"to {verb}").status_code == 200
-    assert agent.flush()
+    assert agent.flush(30)
     found, following = [], f"{url('veo', 'transitions')}?limit=3"
     pages = 0
     while following:

@@ -46,7 +46,7 @@ def fails(code: int, *args: object) -> str:
 def history(transactional_db: None, settings: Settings) -> Iterator[None]:
     settings.BREAKER = {**settings.BREAKER, "HISTORY": True}
     yield
-    assert agent.flush()
+    assert agent.flush(30)
 
 
 def test_circuits_are_listed() -> None:
@@ -112,7 +112,7 @@ def test_json_is_what_rest_answers(history: None, operator: User) -> None:
     assert list(told) == list(shown) == list(listed) == list(row)
     timeless = {"retry_after": 0}
     assert told | timeless == shown | timeless == listed | timeless == row | timeless
-    assert agent.flush()
+    assert agent.flush(30)
     past = json.loads(breakers("history", "veo", "--json"))
     assert past == api.get("/api/v1/breakers/veo/transitions").json()
 

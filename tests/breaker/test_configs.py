@@ -37,7 +37,7 @@ from tests.servers import Valkey
 def history(transactional_db: None, settings: Settings) -> Iterator[None]:
     settings.BREAKER = {**settings.BREAKER, "HISTORY": True}
     yield
-    assert agent.flush()
+    assert agent.flush(30)
 
 
 def threshold(name: str) -> int:

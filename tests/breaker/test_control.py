@@ -35,7 +35,7 @@ def say(name: str, verb: Verb, **more: Any) -> control.CircuitStatus:
 def history(transactional_db: None, settings: Settings) -> Iterator[None]:
     settings.BREAKER = {**settings.BREAKER, "HISTORY": True}
     yield
-    assert agent.flush()
+    assert agent.flush(30)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_looking_changes_nothing(history: None, changes: list[Change]) -> None:
     for _ in range(3):
         assert len(control.circuits()) == len(control.page().rows) == 1
         control.circuit("veo")
-    assert agent.flush()
+    assert agent.flush(30)
     assert len(changes) == BreakerTransition.objects.count() == 1
 
 
@@ -111,7 +111,7 @@ def test_an_override_found_over_by_who_looks_at_all_is_on_record_too(
     agent.forget()  # nobody but the list looks at it now
     age(get_redis_connection("breaker"), "breaker", 61_000)
     assert [one.word for one in control.circuits()] == ["closed"]
-    assert agent.flush()
+    assert agent.flush(30)
     assert BreakerTransition.objects.latest("epoch").reason == "override_expired"
     assert [one.to_state for one in changes] == ["forced_open", "closed"]
 
@@ -132,7 +132,7 @@ def test_what_only_the_database_remembers_is_listed(history: None) -> None:
         get_breaker(name).call(int)
         say(name, Verb.OPEN)
     say("calm", Verb.CLOSE)
-    assert agent.flush()
+    assert agent.flush(30)
     agent.forget()
     get_redis_connection("breaker").flushall()
     assert "veo" not in [one.name for one in control.circuits()]
@@ -240,6 +240,6 @@ def test_a_word_with_an_end_ends_by_itself(history: None, changes: list[Change])
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert breaker.call(int) == 0
-    assert agent.flush()
+    assert agent.flush(30)
     told = [(one.to_state, one.actor) for one in changes]
     assert told == [("forced_open", "ada"), ("closed", "")]

@@ -124,7 +124,7 @@ class TestWhoSaysWhat:
         with pytest.raises(ConfigInvalid, match="'d:patient' could not work with this"):
             told("d:patient", {"open_timeout": 90})
             configs.save("d:pat*", {"max_open_timeout": 80}, actor="ada")
-        assert agent.flush()
+        assert agent.flush(30)
 
     @pytest.mark.parametrize(
         "text", ["", "[1]", "{", "7", '{"window": 0}', '{"consecutive": true, "failure_rate": 1}']

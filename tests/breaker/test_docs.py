@@ -120,7 +120,7 @@ def test_the_commands_do_what_is_said_of_them(transactional_db: None, settings: 
         program, *arguments = shlex.split(command)
         assert program == "manage.py"
         call_command(*arguments, "--yes", stdout=StringIO(), stderr=StringIO())
-    assert agent.flush()
+    assert agent.flush(30)
     assert {one.name: one.word for one in circuits()}["partner"] == "forced_open"
 
 

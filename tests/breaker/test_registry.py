@@ -147,7 +147,7 @@ def test_a_row_of_a_name_that_can_no_longer_be_disturbs_no_list(
         name="old/transitions", state="open", epoch=5, attempt=1, changed_at=timezone.now()
     )
     assert control.page().rows == []
-    assert agent.flush()
+    assert agent.flush(30)
 
 
 class TestWhoLeaves:

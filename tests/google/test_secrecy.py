@@ -139,7 +139,7 @@ def test_nor_is_it_in_rows_pages_and_metrics(
         for number in range(6)
     ]
     assert [reply.json()["code"] for reply in replies] == ["upstream_error"] * 5 + ["circuit_open"]
-    assert agent.flush()
+    assert agent.flush(30)
 
     name = f"imagen:us-central1:{conf().imagen_models[0]}"
     row = BreakerState.objects.get(name=name)
