@@ -40,6 +40,17 @@ class Slot:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What came of one try, and how it is with each limit after it. Durations are seconds."""
+
+    wait: float
+    """Until it is worth trying again; 0 if the try was let in."""
+    left: Sequence[int]
+    more_in: Sequence[float]
+    """Until there is one more left."""
+
+
 def take(limits: Sequence[Limit]) -> Slot:
     """Count one more try under all of these limits, or under none and raise RateLimited."""
     slot = Slot(secrets.token_urlsafe(12), timezone.now())
@@ -47,7 +58,7 @@ def take(limits: Sequence[Limit]) -> Slot:
         return slot
     if (client := store.client()) is not None:
         try:
-            wait = _take_in_redis(client, limits, slot.member)
+            wait = take_in_redis(client, limits, slot.member).wait
         except redis.RedisError as error:
             logger.warning("Counting logins in the database, because of Redis: %r", error)
         else:
@@ -74,14 +85,15 @@ def give_back(limits: Sequence[Limit], slot: Slot) -> None:
             logger.warning("Cannot give a try back: %r", error)
 
 
-def _take_in_redis(client: redis.Redis, limits: Sequence[Limit], member: str) -> float:
-    """Seconds to wait, 0 if there is no need to."""
+def take_in_redis(client: redis.Redis, limits: Sequence[Limit], member: str) -> Count:
+    """Raises RedisError. ``member`` is this try's own name."""
     arguments: list[str | int] = [member]
     for limit in limits:
         arguments += [limit.tries, limit.window * 1_000_000]
     # A connection that broke is asked twice: the same member is counted once all the same.
     script = Script(client, _text())
-    return int(script(keys=[_key(limit) for limit in limits], args=arguments)) / 1_000_000
+    wait, *each = script(keys=[_key(limit) for limit in limits], args=arguments)
+    return Count(wait / 1_000_000, each[::2], [more / 1_000_000 for more in each[1::2]])
 
 
 @lru_cache

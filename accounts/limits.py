@@ -19,13 +19,16 @@ class Limit:
 
 
 def logins(blocks: Iterable[str], tries: int) -> list[Limit]:
-    return [Limit("logins", block, share, MINUTE) for block, share in _shares(blocks, tries)]
+    return for_blocks("logins", blocks, tries)
 
 
 def failed_logins(blocks: Iterable[str], tries: int) -> list[Limit]:
-    return [Limit("failed logins", block, share, MINUTE) for block, share in _shares(blocks, tries)]
+    return for_blocks("failed logins", blocks, tries)
 
 
-def _shares(blocks: Iterable[str], tries: int) -> Iterable[tuple[str, int]]:
-    for block in blocks:
-        yield block, tries * (PEOPLE_OF_A_SITE if block.endswith("/48") else 1)
+def for_blocks(name: str, blocks: Iterable[str], tries: int) -> list[Limit]:
+    return [Limit(name, block, tries * _people(block), MINUTE) for block in blocks]
+
+
+def _people(block: str) -> int:
+    return PEOPLE_OF_A_SITE if block.endswith("/48") else 1

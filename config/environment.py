@@ -130,6 +130,12 @@ def networks(name: str, values: Iterable[str]) -> list[Network]:
         raise ImproperlyConfigured(f"{name}: {error}") from None
 
 
+def count(name: str, value: int) -> int:
+    if value < 0:
+        raise ImproperlyConfigured(f"{name} must be 0 or more, not {value}")
+    return value
+
+
 def positive(name: str, value: int) -> int:
     if value < 1:
         raise ImproperlyConfigured(f"{name} must be at least 1, not {value}")

@@ -62,6 +62,7 @@ MIDDLEWARE = [
     "config.requests.RequestMiddleware",
     "config.cors.ExactOriginMiddleware",
     "config.bodies.BodyMiddleware",
+    "config.throttling.LimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -133,7 +134,14 @@ CORS_ALLOW_HEADERS = [
     "signature-input",
     "x-request-id",
 ]
-CORS_EXPOSE_HEADERS = ["Idempotent-Replay", "Location", "Retry-After", "X-Request-ID"]
+CORS_EXPOSE_HEADERS = [
+    "Idempotent-Replay",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Request-ID",
+]
 CORS_PREFLIGHT_MAX_AGE = 600
 
 STATIC_URL = "/static/"
@@ -174,11 +182,19 @@ REST_FRAMEWORK = {
         "accounts.authentication.BearerAuthentication",
         "accounts.signing.SignatureAuthentication",
     ],
+    "DEFAULT_THROTTLE_CLASSES": ["config.limits.CallerThrottle"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["config.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "config.problems.exception_handler",
+}
+
+# Requests in a minute, of one user or signing key, and of one address that is nobody's in
+# particular; 0 for no limit.
+RATE_LIMITS = {
+    "USER": environment.count("RATE_LIMIT_USER", env.int("RATE_LIMIT_USER", default=3000)),
+    "ADDRESS": environment.count("RATE_LIMIT_ADDRESS", env.int("RATE_LIMIT_ADDRESS", default=1200)),
 }
 
 SPECTACULAR_SETTINGS = {

@@ -16,6 +16,7 @@ from django.core.cache import caches
 from django.db import connections
 from django.test import RequestFactory
 from django.utils import timezone
+from django_redis import get_redis_connection
 from pytest_django import Settings
 
 from accounts import limiter, signals
@@ -226,6 +227,18 @@ def test_a_success_gives_back_its_own_place_among_failures_and_no_other(
     assert codes(call, 2, "wrong") == [401] * 2
     assert codes(call, 2, PASSWORD) == [200] * 2
     assert codes(call, 2, "wrong", name="another") == [401, 429]
+
+
+def test_redis_tells_how_it_stands_with_each_limit() -> None:
+    client = get_redis_connection("accounts")
+    both = [THREE, Limit("calls of all", "all", 2, 60)]
+    for left in ([2, 1], [1, 0]):
+        found = limiter.take_in_redis(client, both, f"try {left}")
+        assert (found.wait, found.left) == (0, left)
+        assert all(0 < more <= 60 for more in found.more_in)
+    refused = limiter.take_in_redis(client, both, "one too many")
+    assert refused.left == [1, 0]
+    assert 0 < refused.wait == refused.more_in[1] <= 60
 
 
 def test_killing_redis_lets_nobody_guess_on(

@@ -99,6 +99,12 @@ def test_counts_start_at_one() -> None:
         environment.positive("WORKERS", 0)
 
 
+def test_a_limit_is_no_less_than_nothing() -> None:
+    assert environment.count("RATE_LIMIT_USER", 0) == 0
+    with pytest.raises(ImproperlyConfigured, match="RATE_LIMIT_USER must be 0 or more"):
+        environment.count("RATE_LIMIT_USER", -1)
+
+
 KEY = "k" * 43
 
 
