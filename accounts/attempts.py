@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from . import audit, keys, signals
@@ -152,11 +152,13 @@ def remaining(guard: LoginGuard, now: datetime) -> float:
     return (guard.locked_until - now).total_seconds()
 
 
-def forget(now: datetime) -> int:
-    """Rows that mean as much as none; how many these were."""
+def past(now: datetime) -> QuerySet[LoginGuard]:
+    """Rows that mean as much as none."""
     before = now - policy().quiet
     quiet = Q(locked_until=None) | Q(locked_until__lte=before)
-    return LoginGuard.objects.filter(quiet, hard=False, touched_at__lte=before).delete()[0]
+    return LoginGuard.objects.filter(quiet, hard=False, touched_at__lte=before).order_by(
+        "touched_at"
+    )
 
 
 def _announce(

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_in
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -104,8 +105,8 @@ def networks(accounts: Iterable[str], *, since: datetime) -> dict[str, list[str]
     return found
 
 
-def forget(before: datetime) -> int:
-    return AuthEvent.objects.filter(at__lt=before).delete()[0]
+def past(before: datetime) -> QuerySet[AuthEvent]:
+    return AuthEvent.objects.filter(at__lt=before).order_by("at")
 
 
 def printable(text: str) -> str:

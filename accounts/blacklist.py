@@ -5,7 +5,7 @@ holds, and ``token`` the sealed token without its signature: even with the datab
 in hand nobody has a credential.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from django.apps import apps
@@ -39,8 +39,16 @@ def add(digests: Iterable[str]) -> None:
         )
 
 
+def forget(digests: Collection[str]) -> int:
+    """What is mirrored of these; how many."""
+    if not installed():
+        return 0
+    mirrored = OutstandingToken.objects.filter(jti__in=digests)
+    return mirrored.delete()[1].get(OutstandingToken._meta.label, 0)
+
+
 def purge(now: datetime, *, batch: int) -> int:
-    """As ``flushexpiredtokens`` does, but some at a time; how many."""
+    """As ``flushexpiredtokens`` does, but some at a time; how many. Reads the whole table."""
     forgotten = 0
     while installed():
         expired = OutstandingToken.objects.filter(expires_at__lte=now)

@@ -1,7 +1,6 @@
 """What operators do; admin and commands call these."""
 
 import secrets
-from collections import Counter
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -11,18 +10,14 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from . import (
-    attempts,
-    audit,
-    blacklist,
     epochs,
     keyfile,
     keyring,
-    limiter,
     lockouts,
-    nonces,
     reencryption,
     sessions,
     signing_keys,
+    tidying,
 )
 from .conf import conf
 from .keyring import Key
@@ -32,6 +27,11 @@ from .reencryption import KeyUse
 
 # Rows for one transaction, so that those who sign in meanwhile need not wait long.
 BATCH = 500
+
+FORGOTTEN = (
+    "sessions", "refresh_tokens", "outstanding_tokens", "login_guards", "rate_windows", "events",
+    "nonces", "signing_keys",
+)  # fmt: skip
 
 
 def end_sessions(chosen: QuerySet[LoginSession], *, reason: str) -> int:
@@ -91,20 +91,10 @@ def locked_now() -> int:
 
 
 def purge(*, now: datetime) -> dict[str, int]:
-    """Forget sessions past their end, which none of their tokens outlives, failed logins that no
-    longer count, and old events; how much of what."""
-    forgotten = Counter({"sessions": 0, "refresh_tokens": 0, "outstanding_tokens": 0})
-    expired = LoginSession.objects.filter(expires_at__lte=now)
-    while batch := list(expired.values_list("pk", flat=True)[:BATCH]):
-        _, deleted = LoginSession.objects.filter(pk__in=batch).delete()
-        forgotten["sessions"] += deleted.get("accounts.LoginSession", 0)
-        forgotten["refresh_tokens"] += deleted.get("accounts.Refresh", 0)
-    forgotten["outstanding_tokens"] = blacklist.purge(now, batch=BATCH)
-    forgotten["login_guards"] = attempts.forget(now)
-    forgotten["rate_windows"] = limiter.forget(now)
-    forgotten["events"] = audit.forget(now - timedelta(days=conf().audit_days))
-    forgotten["nonces"] = nonces.purge_all(now=now, batch=BATCH)
-    return dict(forgotten)
+    """Forget sessions past their end, tries that count no more, old events and what else nobody
+    needs; how much of what."""
+    forgotten = tidying.everything(now=now)
+    return {kind: forgotten[kind] for kind in FORGOTTEN}
 
 
 def reencrypt(*, drop: str | None = None) -> tuple[dict[str, int], list[KeyUse]]:

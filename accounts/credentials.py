@@ -7,7 +7,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.http import HttpRequest
 
-from . import attempts, audit, epochs, errors, login, sessions, signals
+from . import attempts, audit, epochs, errors, login, sessions, signals, tidying
 from .audit import Origin
 from .models import EventKind, LoginSession
 from .sessions import TokenPair
@@ -31,6 +31,7 @@ def sign_in(
     pair = sessions.start(user, device=device, address=address)
     audit.record(EventKind.SUCCEEDED, user.pk, origin=Origin(address, device))
     signals.login_succeeded.send_robust(LoginSession, user=user, session_id=pair.session)
+    tidying.now_and_then()
     return replace(pair, device_token=login.device_token(request, user))
 
 

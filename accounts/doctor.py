@@ -118,7 +118,7 @@ def clock(rows: Rows) -> Finding:
 
 def overdue(rows: Rows) -> Finding:
     if rows.overdue:
-        hint = "Run manage.py accounts purge, best every day."
+        hint = "Run manage.py accounts purge."
         return _warning(9, f"{rows.overdue} sessions are long past their end.", hint)
     return _ok(9, "No session is long past its end.")
 

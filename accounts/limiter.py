@@ -17,7 +17,7 @@ from typing import Any
 import redis
 from django.core.cache import caches
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from redis.commands.core import Script
 
@@ -166,5 +166,6 @@ def _table() -> str:
     return connection.ops.quote_name(RateWindow._meta.db_table)
 
 
-def forget(now: datetime) -> int:
-    return RateWindow.objects.filter(expires_at__lte=now - timedelta(minutes=1)).delete()[0]
+def past(now: datetime) -> QuerySet[RateWindow]:
+    over = RateWindow.objects.filter(expires_at__lte=now - timedelta(minutes=1))
+    return over.order_by("expires_at")

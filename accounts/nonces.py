@@ -9,12 +9,12 @@ with an error would otherwise take it back, and the same request would be good a
 """
 
 import logging
-import random
 from datetime import datetime, timedelta
 from functools import partial
 
 import redis
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from . import durable, errors, keys, store
 from .models import SpentNonce
@@ -24,8 +24,6 @@ logger = logging.getLogger(__name__)
 
 # By then the signature is too old, also for a clock that is a minute behind.
 KEPT = timedelta(seconds=OLDEST + 2 * AHEAD)
-# One request in so many takes away several times as many rows as come in between.
-TIDIED, TAKEN = 64, 512
 
 
 def spend(keyid: str, nonce: str, *, now: datetime) -> bool:
@@ -38,28 +36,12 @@ def spend(keyid: str, nonce: str, *, now: datetime) -> bool:
     new = _new_to_store(digest)
     if new is None and not durable.possible():
         raise errors.SignaturesUnavailable(retry_after=1)
-    if new is False or not _new_to_database(digest, now + KEPT):
-        return False
-    if not random.randrange(TIDIED):
-        durable.beside(partial(purge, now=now, most=TAKEN))
-    return True
+    return new is not False and _new_to_database(digest, now + KEPT)
 
 
-def purge(*, now: datetime, most: int) -> int:
-    """Forget those whose signatures are too old by now; how many."""
-    with transaction.atomic():
-        old = SpentNonce.objects.filter(expires_at__lte=now).order_by("expires_at")
-        # Two of these must neither wait for each other nor do the same work.
-        chosen = list(old.select_for_update(skip_locked=True).values_list("pk", flat=True)[:most])
-        deleted, _ = SpentNonce.objects.filter(pk__in=chosen).delete()
-    return deleted
-
-
-def purge_all(*, now: datetime, batch: int) -> int:
-    forgotten = 0
-    while some := purge(now=now, most=batch):
-        forgotten += some
-    return forgotten
+def past(now: datetime) -> QuerySet[SpentNonce]:
+    """Those whose signatures are too old by now."""
+    return SpentNonce.objects.filter(expires_at__lte=now).order_by("expires_at")
 
 
 def _new_to_store(digest: str) -> bool | None:

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from . import audit, blacklist, errors, sessions, signals
+from . import audit, blacklist, errors, sessions, signals, tidying
 from .claims import Claims
 from .conf import conf
 from .models import LoginSession, Refresh
@@ -41,6 +41,7 @@ def rotate(raw: str) -> TokenPair:
     _tell(claims.sid, outcome)
     match outcome:
         case TokenPair():
+            tidying.now_and_then()
             return outcome
         case Verdict.OVERLAP:
             raise errors.RefreshInProgress(retry_after=1)

@@ -17,7 +17,7 @@ from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from . import audit, errors, nonces, signals, signatures, signing_keys
+from . import audit, errors, nonces, signals, signatures, signing_keys, tidying
 from .addresses import network
 from .audit import Origin
 from .models import KeyState, SigningKey
@@ -83,6 +83,7 @@ def admit(request: HttpRequest) -> SigningKey:
     if not nonces.spend(key.keyid, claimed.nonce, now=now):
         raise Refused("the nonce was used before", keyid=claimed.keyid)
     _note_use(key, now)
+    tidying.now_and_then()
     return key
 
 

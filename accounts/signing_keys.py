@@ -113,6 +113,11 @@ def living(owner: AbstractBaseUser) -> QuerySet[SigningKey]:
     return SigningKey.objects.filter(owner_id=owner.pk).exclude(state=KeyState.REVOKED)
 
 
+def past(before: datetime) -> QuerySet[SigningKey]:
+    """Those revoked by then, of which nothing is left but the row."""
+    return SigningKey.objects.filter(state=KeyState.REVOKED, not_after__lt=before)
+
+
 def secret_of(key: SigningKey) -> bytes:
     """Raises SealBroken."""
     return sealed.unseal(key.secret, _place(key))

@@ -6,10 +6,18 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
+from accounts import tidying
+
 PASSWORD = "correct horse battery"
 
 Json = dict[str, Any]
 Call = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def untidied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is past its end goes when a test says so, and not by chance."""
+    monkeypatch.setattr(tidying, "EVERY", 10**12)
 
 
 @pytest.fixture

@@ -177,7 +177,7 @@ def test_rows_that_mean_nothing_any_more_are_forgotten() -> None:
         values: dict[str, Any] = {"failed": 4, "pending": 0, "level": 0, "generation": 0}
         row = values | {"hard": False} | more
         LoginGuard.objects.create(dimension=Dimension.ACCOUNT, digest=str(number), **row)
-    attempts.forget(now)
+    attempts.past(now).delete()
     assert set(LoginGuard.objects.values_list("digest", flat=True)) == {"1", "2", "3"}
 
 

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from accounts import control, epochs
+from accounts import control, epochs, tidying
 from accounts.models import LoginSession, Refresh, UserEpoch
 
 from .conftest import Call, Json
@@ -73,7 +73,7 @@ def test_revoke_ends_one_session(sign_in: Callable[..., Json], call: Call) -> No
 def test_revoke_ends_all_sessions_of_everybody_in_batches(
     sign_in: Callable[..., Json], call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "BATCH", 2)
+    monkeypatch.setattr(tidying, "TAKEN", 2)
     pairs = [sign_in() for _ in range(5)]
     call("POST", "logout", access=pairs[0]["access"])
     assert run("revoke", "--all", "--reason", "leak", "--yes") == "4 sessions ended\n"
@@ -145,6 +145,7 @@ def test_purge_forgets_what_is_past_its_end_and_nothing_else(
         "rate_windows": 0,
         "events": 0,
         "nonces": 0,
+        "signing_keys": 0,
     }
     assert LoginSession.objects.get().pk == living["session"]
     assert Refresh.objects.count() == OutstandingToken.objects.count() == 1

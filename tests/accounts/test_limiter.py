@@ -148,8 +148,8 @@ def test_a_clock_that_lags_opens_no_window(
 @pytest.mark.parametrize("store", ["database"], indirect=True)
 def test_windows_that_are_over_are_forgotten(store: str) -> None:
     limiter.take([THREE])
-    assert limiter.forget(timezone.now()) == 0
-    assert limiter.forget(timezone.now() + timedelta(minutes=5)) == 1
+    assert not limiter.past(timezone.now()).exists()
+    assert limiter.past(timezone.now() + timedelta(minutes=5)).delete()[0] == 1
     assert not RateWindow.objects.exists()
 
 

@@ -18,7 +18,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts import nonces, signals, signing_keys
+from accounts import signals, signing_keys
 from accounts.client import Signer
 from accounts.models import AuthEvent, EventKind, KeyState, SigningKey, SpentNonce
 from accounts.scopes import USUAL
@@ -408,28 +408,6 @@ def test_the_database_alone_lets_one_of_twenty_in(signer: Signer, settings: Sett
     once = read().signed(signer)
     answers = together(*[once.send] * 20)
     assert Counter(answer.status_code for answer in answers) == {200: 1, 401: 19}
-
-
-@pytest.mark.django_db
-def test_old_nonces_are_forgotten_and_young_ones_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nonces, "TIDIED", 10**12)
-    now = timezone.now()
-    assert nonces.spend("key", "first", now=now)
-    later = now + nonces.KEPT
-    assert nonces.purge(now=later - timedelta(seconds=1), most=10) == 0
-    assert nonces.spend("key", "second", now=later)
-    assert nonces.purge(now=later, most=10) == 1
-    assert SpentNonce.objects.count() == 1
-
-
-@pytest.mark.django_db
-def test_nonces_are_forgotten_without_anybodys_help(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nonces, "TIDIED", 1)
-    now = timezone.now()
-    for number in range(5):
-        nonces.spend("key", f"nonce {number}", now=now)
-    nonces.spend("key", "last", now=now + nonces.KEPT)
-    assert SpentNonce.objects.count() == 1
 
 
 def scoped(user: User, *scopes: str) -> Signer:
