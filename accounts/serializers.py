@@ -7,6 +7,8 @@ from rest_framework import serializers
 from .models import LoginGuard, LoginSession, SigningKey
 from .scopes import USUAL, Scope
 
+LONGEST_PAGE = 200
+
 
 class Text(serializers.CharField):
     """A string as it was sent: DRF's own would turn numbers into text and trim spaces."""
@@ -29,6 +31,13 @@ class Strict(serializers.Serializer[Any]):
                 dict.fromkeys(sorted(unknown), "This field is not known."), code="unknown"
             )
         return super().to_internal_value(data)
+
+
+class Listing(Strict):
+    """The query of a list."""
+
+    cursor = serializers.CharField(required=False, max_length=500)
+    limit = serializers.IntegerField(required=False, min_value=1, max_value=LONGEST_PAGE)
 
 
 class SignIn(Strict):

@@ -1,15 +1,18 @@
 import logging
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
+from django.test import Client
 from rest_framework.test import APIClient
 
 from breaker.agent import agent
+from tests import conformance
 from tests.servers import Valkey, scratch, valkey_url
 
 
@@ -39,6 +42,21 @@ def clean_valkey() -> Iterator[None]:
     agent.forget()
     with redis.Redis.from_url(valkey_url()) as client:
         client.flushall()
+
+
+@pytest.fixture(autouse=True)
+def documented(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each answer to a test client has to be one of the OpenAPI document's."""
+    if request.node.get_closest_marker("urls"):
+        return
+    ask = Client.request
+
+    def checked(self: Client, **environ: Any) -> Any:
+        answer = ask(self, **environ)
+        conformance.check(environ["REQUEST_METHOD"], environ["PATH_INFO"], answer)
+        return answer
+
+    monkeypatch.setattr(Client, "request", checked)
 
 
 @pytest.fixture

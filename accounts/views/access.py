@@ -7,7 +7,7 @@ from django.core import exceptions as django
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.decorators import method_decorator
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
@@ -17,7 +17,7 @@ from accounts import sessions
 from accounts.authentication import BearerAuthentication
 from accounts.claims import Claims
 from accounts.models import LoginSession
-from accounts.serializers import Strict
+from accounts.serializers import LONGEST_PAGE, Listing, Strict
 
 # Under ATOMIC_REQUESTS an error reply rolls the request back, and a revocation with it.
 own_transactions = method_decorator(transaction.non_atomic_requests, name="dispatch")
@@ -54,16 +54,17 @@ class Pages(CursorPagination):
     ordering = ("-created_at", "id")
     page_size = 50
     page_size_query_param = "limit"
-    max_page_size = 200
+    max_page_size = LONGEST_PAGE
 
     def paginate_queryset(
         self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
     ) -> list[Any] | None:
+        Listing(data=request.query_params).is_valid(raise_exception=True)
         try:
             return super().paginate_queryset(queryset, request, view)
-        except (django.ValidationError, OverflowError):
+        except (NotFound, django.ValidationError, OverflowError):
             # A made-up cursor may decode to something that is no time at all.
-            raise NotFound(self.invalid_cursor_message) from None
+            raise ValidationError({"cursor": ["There is no such page."]}) from None
 
 
 def checked(form: type[Strict], request: Request) -> dict[str, Any]:

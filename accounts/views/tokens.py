@@ -49,7 +49,7 @@ class RefreshView(Open):
 
 
 class RevokeView(Open):
-    @extend_schema(request=Revocation, responses={200: {}})
+    @extend_schema(request=Revocation, responses={200: {"type": "object", "maxProperties": 0}})
     def post(self, request: Request) -> Response:
         """End the session of a token of either kind (RFC 7009); unknown tokens succeed as well.
 
@@ -84,7 +84,7 @@ class IntrospectView(SignedIn):
 
 
 class JwksView(Open):
-    @extend_schema(responses=Jwks)
+    @extend_schema(operation_id="jwks_read", responses=Jwks)
     def get(self, request: Request) -> Response:
         """The public keys that verify tokens (RFC 7517)."""
         document = keys.jwks(keys.ring(), now=timezone.now())

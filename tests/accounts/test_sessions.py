@@ -87,10 +87,16 @@ def test_the_list_is_cut_into_pages(sign_in: Callable[..., Json], call: Call) ->
 
 
 @pytest.mark.parametrize("position", ["p=nonsense", "p=9999999-01-01", "o=x", "r=1&p="], ids=str)
-def test_a_made_up_cursor_is_not_found(pair: Json, call: Call, position: str) -> None:
+def test_a_made_up_cursor_is_refused(pair: Json, call: Call, position: str) -> None:
     cursor = b64encode(position.encode()).decode()
     answer = call("GET", f"sessions?cursor={quote(cursor)}", access=pair["access"])
-    assert answer.status_code in (200, 404)
+    assert answer.status_code in (200, 400)
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "page=2", "format=xml"])
+def test_a_list_takes_no_other_query(pair: Json, call: Call, query: str) -> None:
+    answer = call("GET", f"sessions?{query}", access=pair["access"])
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
 
 
 def test_ending_one_session_leaves_the_others(sign_in: Callable[..., Json], call: Call) -> None:

@@ -21,6 +21,9 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
+from breaker.pages import LONGEST_PAGE
+from breaker.strict import KnownSerializer
+
 from . import generations
 from .conf import Service
 from .errors import IdempotencyKeyMissing
@@ -52,19 +55,22 @@ class Recent(CursorPagination):
     ordering = ("-created_at", "id")
     page_size = 50
     page_size_query_param = "limit"
-    max_page_size = 200
+    max_page_size = LONGEST_PAGE
 
     def paginate_queryset(
         self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
     ) -> list[Any] | None:
         try:
             return super().paginate_queryset(queryset, request, view)
-        except (ValidationError, OverflowError):
+        except (NotFound, ValidationError, OverflowError):
             # A made-up cursor may decode to something that is no time at all.
-            raise NotFound(self.invalid_cursor_message) from None
+            problem = {"cursor": ["There is no such page."]}
+            raise serializers.ValidationError(problem) from None
 
 
-class Filter(serializers.Serializer[Any]):
+class Filter(KnownSerializer):
+    cursor = serializers.CharField(required=False, max_length=500)
+    limit = serializers.IntegerField(required=False, min_value=1, max_value=LONGEST_PAGE)
     service = serializers.ChoiceField([service.value for service in Service], required=False)
     status = serializers.ChoiceField(Status.values, required=False)
 
@@ -100,7 +106,10 @@ class Generations(ListModelMixin, GenericAPIView[Generation]):
     def get_queryset(self) -> QuerySet[Generation]:
         wanted = Filter(data=self.request.query_params)
         wanted.is_valid(raise_exception=True)
-        return own(self.request).filter(**wanted.validated_data)
+        given = wanted.validated_data
+        return own(self.request).filter(
+            **{name: given[name] for name in ("service", "status") if name in given}
+        )
 
     @extend_schema(operation_id="generations_list", parameters=[Filter])
     def get(self, request: Request) -> Response:
