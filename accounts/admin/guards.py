@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -7,12 +7,11 @@ from django.contrib.admin.helpers import ActionForm
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.formats import date_format
 
 from accounts import lockouts
 from accounts.models import LoginGuard
 
-from .records import ReadOnly
+from .records import ReadOnly, moment
 
 
 class ReasonForm(ActionForm):
@@ -43,7 +42,7 @@ class LoginGuardAdmin(ReadOnly):
     """Accounts somebody failed to log in to: those locked can be unlocked here."""
 
     list_display = [
-        "account", "dimension", "lock", "failed", "level", "addresses", "touched_at",
+        "account", "dimension", "lock", "failed", "level", "addresses", "tried",
     ]  # fmt: skip
     list_filter = [LockedNow, "dimension"]
     list_select_related = ["user"]
@@ -51,6 +50,9 @@ class LoginGuardAdmin(ReadOnly):
     ordering = ["-touched_at"]
     actions = ["unlock_selected", "lock_selected"]
     action_form = ReasonForm
+
+    class Media:
+        css: ClassVar = {"all": ["accounts/admin.css"]}
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         page: Any = super().get_changelist_instance(request)
@@ -69,9 +71,13 @@ class LoginGuardAdmin(ReadOnly):
             return "until unlocked"
         if guard.locked_until is None or guard.locked_until <= timezone.now():
             return "no"
-        return f"until {date_format(timezone.localtime(guard.locked_until), 'j M H:i')}"
+        return f"until {moment(guard.locked_until)}"
 
-    @admin.display(description="failures came from")
+    @admin.display(description="last try", ordering="touched_at")
+    def tried(self, guard: LoginGuard) -> str | None:
+        return moment(guard.touched_at)
+
+    @admin.display(description="came from")
     def addresses(self, guard: Any) -> str:
         return ", ".join(guard.networks)
 

@@ -1,7 +1,21 @@
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Model
 from django.http import HttpRequest
+from django.template.defaultfilters import pluralize
+from django.utils import timezone
+from django.utils.formats import date_format
+
+
+def moment(at: datetime | None, form: str = "j M H:i") -> str | None:
+    """Short enough for a column."""
+    return None if at is None else date_format(timezone.localtime(at), form)
+
+
+def counted(number: int, model: type[Model]) -> str:
+    return f"{number} {model._meta.verbose_name}{pluralize(number)}"
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]

@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -8,7 +9,7 @@ from django.utils import timezone
 from accounts import control
 from accounts.models import LoginSession
 
-from .records import ReadOnly
+from .records import ReadOnly, counted, moment
 
 
 class Life(admin.SimpleListFilter):
@@ -34,13 +35,13 @@ class Life(admin.SimpleListFilter):
 class LoginSessionAdmin(ReadOnly):
     """Facts to read, and one thing to do with them. Refresh tokens are not shown at all."""
 
-    list_display = ["user", "device", "state", "address", "last_used_at", "created_at"]
+    list_display = ["user", "device", "state", "address", "used", "begun"]
     list_filter = [Life]
     list_select_related = ["user"]
-    search_fields = ["user__username", "device"]
+    search_fields = ["user__username", "device", "id__startswith"]
     date_hierarchy = "created_at"
     ordering = ["-last_used_at"]
-    actions = ["end_selected"]
+    actions = ["end_selected", "end_all_of_users"]
 
     @admin.display(ordering="revoked_at")
     def state(self, session: LoginSession) -> str:
@@ -48,11 +49,26 @@ class LoginSessionAdmin(ReadOnly):
             return session.reason or "ended"
         return "alive" if session.expires_at > timezone.now() else "its time is over"
 
+    @admin.display(description="last used", ordering="last_used_at")
+    def used(self, session: LoginSession) -> str | None:
+        return moment(session.last_used_at)
+
+    @admin.display(description="begun", ordering="created_at")
+    def begun(self, session: LoginSession) -> str | None:
+        return moment(session.created_at)
+
     @admin.action(description="End selected login sessions", permissions=["end"])
     def end_selected(self, request: HttpRequest, queryset: QuerySet[LoginSession]) -> None:
         reason = f"ended by {request.user.get_username()}"
         ended = control.end_sessions(queryset, reason=reason)
-        self.message_user(request, f"{ended} login sessions ended.", messages.SUCCESS)
+        self.message_user(request, f"{counted(ended, LoginSession)} ended.", messages.SUCCESS)
+
+    @admin.action(description="End every session of their users", permissions=["end"])
+    def end_all_of_users(self, request: HttpRequest, queryset: QuerySet[LoginSession]) -> None:
+        reason = f"all ended by {request.user.get_username()}"
+        users = get_user_model()._default_manager.filter(pk__in=queryset.values("user"))
+        ended = sum(control.revoke(user, reason=reason) for user in users)
+        self.message_user(request, f"{counted(ended, LoginSession)} ended.", messages.SUCCESS)
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("accounts.end_loginsession")

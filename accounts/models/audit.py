@@ -39,8 +39,7 @@ class AuthEvent(models.Model):
     detail = models.CharField(max_length=300, blank=True)
 
     class Meta:
-        verbose_name = "event"
-        verbose_name_plural = "audit log"
+        verbose_name = "audit event"
         indexes = [models.Index(fields=["account", "-at"], name="accounts_events_of_account")]
 
     def __str__(self) -> str:

@@ -6,8 +6,8 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from accounts import signing_keys
-from accounts.models import LoginSession
+from accounts import sessions, signing_keys
+from accounts.models import AuthEvent, LoginSession
 
 from .conftest import Call, Json
 
@@ -53,10 +53,38 @@ def test_the_selected_sessions_end(
     gone, kept = sign_in(), sign_in()
     body = {"action": "end_selected", "_selected_action": [gone["session"]]}
     page = signed_in(operator).post(LIST, body, follow=True)
-    assert "1 login sessions ended" in page.text
+    assert "1 login session ended" in page.text
     assert call("GET", "me", access=gone["access"]).status_code == 401
     assert call("GET", "me", access=kept["access"]).status_code == 200
     assert LoginSession.objects.get(pk=gone["session"]).reason == "ended by operator"
+
+
+def test_every_session_of_a_user_ends_with_one_of_them(
+    operator: User, sign_in: Callable[..., Json], call: Call
+) -> None:
+    pairs, other = [sign_in() for _ in range(3)], sessions.start(operator)
+    body = {"action": "end_all_of_users", "_selected_action": [pairs[1]["session"]]}
+    page = signed_in(operator).post(LIST, body, follow=True)
+    assert "3 login sessions ended" in page.text
+    assert {call("GET", "me", access=pair["access"]).status_code for pair in pairs} == {401}
+    assert call("GET", "me", access=other.access).status_code == 200
+
+
+def test_a_session_is_found_by_what_the_record_says_of_it(
+    operator: User, sign_in: Callable[..., Json]
+) -> None:
+    sign_in(device="another")
+    found = sign_in(device="this")["session"]
+    page = signed_in(operator).get(LIST, {"q": found[:8]}).text
+    assert ">this</td>" in page
+    assert ">another</td>" not in page
+
+
+def test_the_record_tells_names_that_are_nobodys_apart(operator: User, call: Call) -> None:
+    call("POST", "token", {"username": "nobody", "password": "wrong"})
+    digest = AuthEvent.objects.get().account
+    page = signed_in(operator).get("/admin/accounts/authevent/").text
+    assert f"no user ({digest[:8]})" in page
 
 
 def test_the_list_tells_who_is_alive_and_why_others_are_not(

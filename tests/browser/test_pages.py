@@ -2,10 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from accounts.client import Signer
 from tests.product import Product, call
 
 from .conftest import PASSWORD
@@ -119,3 +121,69 @@ def test_an_operator_ends_a_session(
     me = call("GET", f"{product.url}/api/v1/auth/me", Authorization=f"Bearer {token}")
     assert me.json["code"] == "token_revoked"
     assert complaints == []
+
+
+KEYS = "/admin/accounts/signingkey/"
+
+
+@pytest.fixture(scope="module")
+def ask(product: Product) -> Any:
+    token = product.sign_in(PASSWORD)
+
+    def send(path: str, body: Any) -> Any:
+        url = f"{product.url}/api/v1/auth/signing-keys{path}"
+        answer = call("POST", url, body, Authorization=f"Bearer {token}")
+        assert answer.status == 201
+        return answer.json
+
+    return send
+
+
+@pytest.fixture(scope="module")
+def nightly(product: Product, ask: Any) -> Any:
+    """A key that was used, beside one that was replaced and one that will be valid one day."""
+    nightly, replaced = ask("", {"name": "nightly import"}), ask("", {"name": "render farm"})
+    ask(f"/{replaced['id']}/rotate", {"overlap_seconds": 86_400})
+    ask("", {"name": "gateway", "scopes": ["introspect"], "not_before": "2199-01-01T00:00:00Z"})
+    url = f"{product.url}/api/v1/locks"
+    for _ in range(2):
+        headers = Signer(nightly["keyid"], nightly["secret"]).sign("GET", url)
+        assert call("GET", url, **headers).status == 200
+        assert call("GET", url, **headers).status == 401
+    return nightly
+
+
+def test_an_operator_revokes_a_signing_key(
+    signed_in: Page, complaints: list[str], nightly: Any
+) -> None:
+    page = signed_in
+    page.goto(KEYS)
+    expect(page.get_by_role("row", name="nightly import")).to_contain_text("active")
+    expect(page.locator("#result_list tbody tr")).to_have_count(4)
+    keep(page, "keys")
+    page.get_by_role("link", name="nightly import").click()
+    expect(page.get_by_text(nightly["keyid"]).first).to_be_visible()
+    assert nightly["secret"] not in page.content()
+    keep(page, "key")
+    page.go_back()
+    page.get_by_role("row", name="nightly import").get_by_role("checkbox").check()
+    page.get_by_label("Action:").select_option(label="Revoke selected signing keys")
+    page.get_by_role("button", name="Go").click()
+    expect(page.locator(".messagelist")).to_contain_text("1 signing key revoked.")
+    expect(page.get_by_role("row", name="nightly import")).to_contain_text("revoked")
+    keep(page, "key-revoked")
+    page.goto("/admin/accounts/authevent/")
+    record = page.locator("#result_list")
+    expect(record).to_contain_text(f"key {nightly['keyid']} (nightly import) by operator")
+    expect(record).to_contain_text("the nonce was used before")
+    keep(page, "record")
+    assert complaints == []
+
+
+def test_the_pages_of_accounts_fit_a_telephone(signed_in: Page, nightly: Any) -> None:
+    signed_in.set_viewport_size({"width": 390, "height": 800})
+    for place in ("signingkey", "authevent", "loginsession", "loginguard"):
+        signed_in.goto(f"/admin/accounts/{place}/")
+        keep(signed_in, f"{place}-narrow")
+        wide = signed_in.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 390, place
