@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import Future
 from contextlib import suppress
+from contextvars import copy_context
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -23,13 +24,15 @@ THREADS = 4
 class Trip:
     def __init__(self, make: Callable[[], Any]) -> None:
         self.future: Future[Any] = Future()
+        # What is logged on the way belongs to whom the coroutine works for.
+        self._context = copy_context()
         self._make = make
 
     def run(self) -> None:
         if not self.future.set_running_or_notify_cancel():
             return
         try:
-            result = self._make()
+            result = self._context.run(self._make)
         except BaseException as error:
             self.future.set_exception(error)
             del self  # or the error, by its traceback, would keep itself and the call
