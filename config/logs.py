@@ -119,7 +119,8 @@ def configuration(*, level: str, form: str) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": form}},
         "root": {"handlers": ["stderr"], "level": level.upper()},
         "loggers": {
-            "django.request": {"filters": ["defects"]},
+            # What it says at a level below, of answers up to 499, would cost a record each.
+            "django.request": {"filters": ["defects"], "level": _higher("ERROR", level.upper())},
             # The server's own, which would write to stdout in a form of its own.
             "_granian": {"handlers": [], "propagate": True},
             **{name: {"level": _higher(least, level.upper())} for name, least in QUIET.items()},
