@@ -23,10 +23,10 @@ class BodyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if "Transfer-Encoding" in request.headers:
+        if "HTTP_TRANSFER_ENCODING" in request.META:
             return refusal(request, 411, "length_required", "The body needs a Content-Length.")
         most = limit(request.path_info)
-        if _length(request.headers.get("Content-Length", "")) > most:
+        if told(request.META.get("CONTENT_LENGTH", "")) > most:
             return refusal(request, 413, "too_large", f"A body may have {most} bytes here.")
         return self.get_response(request)
 
@@ -37,7 +37,7 @@ def limit(path: str) -> int:
     return next(found, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 
-def _length(given: str) -> int:
+def told(given: str) -> int:
     # Thousands of digits are too many for int(), and twenty are too large.
     return int("0" + given.lstrip("0")[:20]) if given.isascii() and given.isdigit() else 0
 
@@ -45,7 +45,7 @@ def _length(given: str) -> int:
 def bounded(scope: dict[str, Any], receive: Receive) -> Receive:
     """For ASGI, where Django puts a whole body on the disk before it asks any middleware."""
     headers, most = dict(scope["headers"]), limit(scope["path"])
-    length = _length(headers.get(b"content-length", b"").decode("latin-1"))
+    length = told(headers.get(b"content-length", b"").decode("latin-1"))
     refused = length > most or b"transfer-encoding" in headers
     return aiter(_messages(receive, -1 if refused else most)).__anext__
 

@@ -22,6 +22,14 @@ REFUSED = {
     "CORS_ALLOW_CREDENTIALS": "lets other sites use a browser's cookies",
     "CORS_ALLOW_PRIVATE_NETWORK": "opens private networks to other sites",
 }
+# What a view may have granted on its own.
+GRANTS = frozenset(
+    f"access-control-{subject}"
+    for subject in (
+        "allow-origin", "allow-credentials", "allow-headers", "allow-methods",
+        "allow-private-network", "expose-headers", "max-age",
+    )
+)  # fmt: skip
 LISTS = ("CORS_ALLOW_METHODS", "CORS_ALLOW_HEADERS", "CORS_EXPOSE_HEADERS")
 WHERE = r"^/api/"
 LONGEST_AGE = 7_200  # seconds; browsers keep an answer no longer either
@@ -65,6 +73,8 @@ class ExactOriginMiddleware(CorsMiddleware):  # type: ignore[misc]
     def add_response_headers(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
+        for name in GRANTS.intersection(response.headers._store):
+            response.headers.pop(name)
         if "HTTP_ORIGIN" in request.META:
             super().add_response_headers(request, response)
         elif self.is_enabled(request):

@@ -1,8 +1,8 @@
 """Security headers on every response: one policy, applied at two depths.
 
-The middleware is outermost in Django and overrules views. The wrappers around the whole
-application do the same for answers that Django never sees (health, errors before the first
-middleware) and leave each header of the policy with exactly one value.
+The wrappers around the whole application overrule whatever was said inside, and so also cover
+answers that Django never sees: health, errors before the first middleware. The middleware,
+outermost in Django, does the same wherever Django is called without a wrapper.
 """
 
 import logging
@@ -41,6 +41,9 @@ ALWAYS = {
     "X-DNS-Prefetch-Control": "off",
     "Origin-Agent-Cluster": "?1",
 }
+# Says that a wrapper will have the last word, so that nobody inside need say it too.
+WRAPPED = "mainstay.headers"
+UNLESS_TOLD = ("Cache-Control", "no-store")
 
 
 class Kind(Enum):
@@ -66,14 +69,23 @@ class Kind(Enum):
         "Referrer-Policy": "no-referrer",
     }
 
+    WORDS = {
+        # What people read when there is nothing else for them.
+        "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self';"
+        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'",
+        "Referrer-Policy": "no-referrer",
+    }
+
     @classmethod
     def of(cls, path: str, content_type: str) -> "Kind":
-        """HTML from any other place is nothing that we made: it may do nothing."""
+        """HTML of the API is nothing that we made, but what somebody had made there: DATA."""
         if not content_type.startswith("text/html"):
             return cls.DATA
         if path.startswith("/admin/"):
             return cls.ADMIN
-        return cls.DOCS if path == "/api/docs" else cls.DATA
+        if path.startswith("/api/"):
+            return cls.DOCS if path == "/api/docs" else cls.DATA
+        return cls.WORDS
 
 
 class Policy:
@@ -96,16 +108,17 @@ class Policy:
         kind = Kind.of(path, response.headers.get("Content-Type", ""))
         # What its __setitem__ would do to each header, for a tenth of the time.
         response.headers._store.update(self._stores[kind, https])
-        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers._store.setdefault("cache-control", UNLESS_TOLD)
 
     def completed(self, headers: Pairs, path: str, *, https: bool) -> Pairs:
         """The headers with those of the policy in place of whatever they said on its subjects."""
-        names = {name.lower(): value for name, value in headers}
-        kind = Kind.of(path, names.get("content-type", ""))
-        ours = self._stores[kind, https]
-        kept = [pair for pair in headers if pair[0].lower() not in ours]
+        told = [(pair[0].lower(), pair) for pair in headers]
+        names = dict(told)
+        _, content_type = names.get("content-type", ("", ""))
+        ours = self._stores[Kind.of(path, content_type), https]
+        kept = [pair for name, pair in told if name not in ours]
         if "cache-control" not in names:
-            kept.append(("Cache-Control", "no-store"))
+            kept.append(UNLESS_TOLD)
         return [*kept, *ours.values()]
 
 
@@ -123,6 +136,8 @@ class SecurityHeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
+        if WRAPPED in request.META:
+            return response
         self.policy.overrule(response, request.path_info, https=request.is_secure())
         return response
 
@@ -141,6 +156,7 @@ class SecurityHeaders:
             full = self.policy.completed(headers, environ["PATH_INFO"], https=https)
             return start_response(status, full, *exc_info)
 
+        environ[WRAPPED] = True
         try:
             return self.application(environ, start)
         except Exception:

@@ -56,6 +56,7 @@ CODES = (
     "permission_denied",
     "rate_limited",
     "refresh_in_progress",
+    "server_unavailable",
     "signature_invalid",
     "signatures_unavailable",
     "signing_key_not_active",

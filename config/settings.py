@@ -59,17 +59,17 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "config.headers.SecurityHeadersMiddleware",
     "health.middleware.BeforeMiddleware",
-    "config.requests.RequestMiddleware",
     "config.cors.ExactOriginMiddleware",
+    "config.requests.RequestMiddleware",
     "config.bodies.BodyMiddleware",
     "config.throttling.LimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "config.pages.PageSessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "config.pages.PageUsers",
+    "config.pages.PageMessages",
     "config.handlers.ProblemMiddleware",
     "health.middleware.AfterMiddleware",
 ]
@@ -130,11 +130,15 @@ CORS_ALLOW_HEADERS = [
     "content-digest",
     "content-type",
     "idempotency-key",
+    "if-match",
+    "if-none-match",
     "signature",
     "signature-input",
+    "traceparent",
     "x-request-id",
 ]
 CORS_EXPOSE_HEADERS = [
+    "ETag",
     "Idempotent-Replay",
     "Location",
     "RateLimit",
@@ -147,6 +151,8 @@ CORS_PREFLIGHT_MAX_AGE = 600
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+WHITENOISE_ROOT = BASE_DIR / "config" / "public"
 MEDIA_ROOT = DATA_DIR / "media"
 
 
@@ -204,6 +210,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Locks, circuit breakers, health and token security for expensive upstreams.",
     "VERSION": VERSION,
     "OAS_VERSION": "3.1.1",
+    "DEFAULT_GENERATOR_CLASS": "config.generator.OneAtATime",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],

@@ -12,12 +12,14 @@ from django.urls import get_resolver  # noqa: E402
 
 from config.addresses import ClientAddress  # noqa: E402
 from config.headers import SecurityHeaders  # noqa: E402
+from config.leftovers import Leftovers  # noqa: E402
 from config.logs import report_threads  # noqa: E402
 from config.requests import Requests  # noqa: E402
 from health import checker  # noqa: E402
 from health.responder import HealthResponder, drain  # noqa: E402
 
-application = Requests(SecurityHeaders(ClientAddress(HealthResponder(django_application))))
+inside = Leftovers(ClientAddress(HealthResponder(django_application)))
+application = Requests(SecurityHeaders(inside))
 report_threads()
 # The first request must not pay for importing every view and the Google SDK.
 get_resolver().url_patterns  # noqa: B018

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path
+from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_GET
 from rest_framework import exceptions, serializers
 from rest_framework.permissions import AllowAny, IsAuthenticated
@@ -62,6 +63,21 @@ class Guarded(APIView):
         return Response({})
 
 
+def weak(request: HttpRequest) -> HttpResponse:
+    """A view that would have its answer framed, sniffed and run by anybody."""
+    response = HttpResponse("<script>alert(1)</script>")
+    response.headers["X-Frame-Options"] = "ALLOWALL"
+    response.headers["Content-Security-Policy"] = "default-src * 'unsafe-inline'"
+    response.headers["X-Content-Type-Options"] = ""
+    response.headers["Strict-Transport-Security"] = "max-age=0"
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    return response
+
+
+def stream(request: HttpRequest) -> StreamingHttpResponse:
+    return StreamingHttpResponse(iter([b"one", b"two"]), content_type="text/plain")
+
+
 ERRORS: dict[str, Exception] = {
     "circuit": CircuitOpenError("partner", 12.2, "open"),
     "full": BulkheadFull("partner", 8, 1.0),
@@ -83,6 +99,8 @@ urlpatterns = [
     *(path(f"api/plain/{name}", plain(error)) for name, error in ERRORS.items()),
     *(path(f"api/drf/{name}", drf(error)) for name, error in ERRORS.items()),
     path("api/plain/suspicious", plain(SuspiciousOperation("hunter2"))),
+    path("api/plain/weak", xframe_options_exempt(weak)),
+    path("api/plain/stream", stream),
     path("api/drf/throttled", drf(exceptions.Throttled(wait=7))),
     path("api/plain/get-only", require_GET(lambda request: HttpResponse())),
     path("api/order", Validating.as_view()),

@@ -57,7 +57,8 @@ def test_a_bad_host_gets_the_headers_too(client: Client) -> None:
         ("/api/docs", "application/javascript", Kind.DATA),
         ("/api/docs/more", "text/html", Kind.DATA),
         ("/api/v1/generations/1/content/0", "text/html", Kind.DATA),
-        ("/administration", "text/html", Kind.DATA),
+        ("/administration", "text/html", Kind.WORDS),
+        ("/nowhere", "text/html", Kind.WORDS),
         ("/", "", Kind.DATA),
     ],
 )
