@@ -13,7 +13,7 @@ from django.utils.functional import SimpleLazyObject
 
 from config import tracing
 from config.current import Current, here, note
-from config.problems import problem
+from config.methods import no_trace, options
 from config.tracing import Trace
 
 access = logging.getLogger("mainstay.access")
@@ -85,21 +85,22 @@ def _log(current: Current) -> None:
 
 
 class RequestMiddleware:
-    """Notes what only Django knows of a request, and refuses TRACE."""
+    """Notes what only Django knows of a request, answers OPTIONS and refuses TRACE."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.method == "TRACE":
-            return problem(request, 405, "method_not_allowed")
+            return no_trace(request)
         response = self.get_response(request)
         note(user=_user(request))
         return response
 
-    def process_view(self, request: HttpRequest, *_: Any) -> None:
+    def process_view(self, request: HttpRequest, *_: Any) -> HttpResponseBase | None:
         if request.resolver_match:
             note(route=f"/{request.resolver_match.route}")
+        return options(request)
 
 
 def _user(request: HttpRequest) -> str | None:

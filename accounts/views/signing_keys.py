@@ -67,9 +67,10 @@ class RotateKeyView(SignedIn):
 class SigningKeyView(SignedIn):
     @extend_schema(operation_id="auth_signing_keys_revoke", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
-        """Revoke a key at once and for good."""
+        """Revoke a key at once and for good. Repeating it is no error."""
         actor = cast(AbstractBaseUser, request.user).get_username()
-        if not signing_keys.revoke(_own(request).filter(pk=pk), actor=actor, now=timezone.now()):
+        chosen = _own(request).filter(pk=pk)
+        if not signing_keys.revoke(chosen, actor=actor, now=timezone.now()) and not chosen.exists():
             raise NotFound
         return Response(status=204)
 

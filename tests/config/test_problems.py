@@ -118,8 +118,32 @@ def test_a_wrong_method_is_told_the_right_ones(client: Client, path: str) -> Non
 
 
 def test_trace_is_refused_everywhere(client: Client) -> None:
-    assert client.trace("/api/order").status_code == 405
-    assert client.trace("/admin/login/").status_code == 405
+    for path in ("/api/order", "/admin/login/", "/nowhere", "/static/admin/css/base.css"):
+        response = client.trace(path)
+        assert response.status_code == 405
+        assert response.headers["Allow"] == ("OPTIONS, POST" if path == "/api/order" else "")
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/v1/auth/token", "OPTIONS, POST"),
+        ("/api/v1/auth/me", "GET, HEAD, OPTIONS"),
+        ("/api/v1/auth/sessions/x", "DELETE, OPTIONS"),
+        ("/api/v1/auth/signing-keys", "GET, HEAD, OPTIONS, POST"),
+        ("/api/v1/breakers/a/b/config", "GET, HEAD, OPTIONS, PATCH"),
+        ("/api/schema", "GET, HEAD, OPTIONS"),
+    ],
+)
+def test_options_tells_the_methods_without_asking_who_calls(
+    client: Client, path: str, methods: str
+) -> None:
+    response = client.options(path)
+    assert (response.status_code, response.content) == (204, b"")
+    assert response.headers["Allow"] == methods
+    wrong = client.put(path)
+    assert wrong.status_code in (401, 405)
+    assert client.options("/api/nowhere").status_code == 404
 
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
