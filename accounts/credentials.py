@@ -50,6 +50,8 @@ def change_password(
     """Ends every session of the user and starts one anew for the caller."""
     user = check(request, username=session.user.get_username(), password=current)
     with transaction.atomic():
+        # The user first, as whoever saves one does: in another order each could wait for the other.
+        get_user_model()._base_manager.select_for_update().filter(pk=user.pk).first()
         if user.pk != session.user_id or epochs.hold(user) is None:
             raise errors.InvalidCredentials
         # It may have been ended while the password was being hashed.

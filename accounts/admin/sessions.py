@@ -35,12 +35,12 @@ class Life(admin.SimpleListFilter):
 class LoginSessionAdmin(ReadOnly):
     """Facts to read, and one thing to do with them. Refresh tokens are not shown at all."""
 
-    list_display = ["user", "device", "state", "address", "used", "begun"]
+    list_display = ["user", "device", "state", "address", "begun", "used"]
     list_filter = [Life]
     list_select_related = ["user"]
     search_fields = ["user__username", "device", "id__startswith"]
     date_hierarchy = "created_at"
-    ordering = ["-last_used_at"]
+    ordering = ["-created_at"]
     actions = ["end_selected", "end_all_of_users"]
 
     @admin.display(ordering="revoked_at")

@@ -44,7 +44,7 @@ class LoginSession(models.Model):
     device = models.CharField(max_length=100, blank=True)
     address = models.CharField(max_length=43, blank=True)
     """Network the login came from; the host part is never kept."""
-    created_at = models.DateTimeField()
+    created_at = models.DateTimeField(db_index=True)
     last_used_at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)
     """Rotation does not move it."""

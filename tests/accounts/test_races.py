@@ -11,12 +11,13 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from rest_framework.test import APIRequestFactory
 
-from accounts import control, credentials, errors, rotation, sessions
+from accounts import control, credentials, epochs, errors, rotation, sessions
 from accounts.models import LoginSession, Refresh
 from accounts.owners import owner
 from accounts.sessions import TokenPair
 from accounts.tokens import AccessToken, read
 from accounts.views import RefreshView
+from tests.servers import wait_until
 
 from .conftest import PASSWORD
 
@@ -174,3 +175,48 @@ def test_parallel_logins_and_revocations_never_deadlock(user: User) -> None:
     together(*works * 5)
     control.revoke(user, reason="race")
     assert not LoginSession.objects.filter(revoked_at=None).exists()
+
+
+def waits() -> bool:
+    """Whether somebody waits for a lock in the database. On SQLite all writers wait for one."""
+    if connection.vendor == "sqlite":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        (waiting,) = cursor.fetchone()
+    return bool(waiting)
+
+
+def test_a_change_in_the_admin_and_one_by_the_user_never_deadlock(user: User) -> None:
+    session = LoginSession.objects.get(pk=sessions.start(user).session)
+
+    def change() -> str:
+        request = APIRequestFactory().post("/")
+        new = "another battery staple"
+        try:
+            credentials.change_password(request, session=session, current=PASSWORD, new=new)
+        except (errors.InvalidCredentials, errors.TokenRevoked):
+            return "too late"
+        return "changed"
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            changed = User.objects.select_for_update().get(pk=user.pk)
+            change_by_user = pool.submit(in_own_connection, change)
+            wait_until(waits)
+            changed.is_staff = True
+            changed.save()
+        assert change_by_user.result(timeout=60) in ("changed", "too late")
+    assert User.objects.get().is_staff
+
+
+def test_a_deletion_of_the_user_waits_for_a_login_under_way(user: User) -> None:
+    sessions.start(user)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            epochs.hold(user)
+            deletion = pool.submit(in_own_connection, user.delete)
+            wait_until(waits)
+            sessions.end(sessions.of(user), reason="race")
+        deletion.result(timeout=60)
+    assert not LoginSession.objects.exists()

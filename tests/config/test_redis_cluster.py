@@ -6,8 +6,13 @@ import pytest
 from django.core.cache import cache, caches
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
+from django.utils import timezone
 from django_redis import get_redis_connection
 
+from accounts import limiter, nonces, revocation
+from accounts.errors import RateLimited
+from accounts.limits import logins
+from accounts.models import SpentNonce
 from breaker import CircuitOpenError, circuit_breaker
 from breaker.agent import agent
 from config import redis
@@ -80,6 +85,30 @@ def _is_open(function) -> bool:
 
 def test_the_health_of_a_cluster_is_probed(on_cluster: Cluster):
     assert Cache("default").run().status is Status.PASS
+
+
+def test_logins_are_limited_and_ends_of_sessions_told_through_a_cluster(on_cluster: Cluster):
+    limits = logins(["2001:db8::/64", "2001:db8::/48"], 2)
+    slot = limiter.take(limits)
+    assert limiter.take(limits).member
+    with pytest.raises(RateLimited):
+        limiter.take(limits)
+    limiter.give_back(limits, slot)
+    assert limiter.take(limits).member
+    revocation.announce(["a session", "another"])
+    assert [revocation.has_ended(name) for name in ("a session", "another", "a third")] == [
+        True, True, False,
+    ]  # fmt: skip
+    assert revocation.reachable()
+    kept = [node.ask("KEYS", "{accounts}:*") for node in on_cluster.primaries]
+    assert sorted(map(len, kept)) == [0, 0, 4]
+
+
+def test_a_nonce_is_spent_on_a_cluster(on_cluster: Cluster, db: None):
+    now = timezone.now()
+    assert nonces.spend("key", "nonce", now=now)
+    SpentNonce.objects.all().delete()
+    assert not nonces.spend("key", "nonce", now=now)
 
 
 def test_a_node_that_takes_over_is_found(on_cluster: Cluster):
