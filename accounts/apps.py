@@ -6,7 +6,7 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import audit, checks, login_checks, receivers, schema  # noqa: F401
+        from . import audit, checks, login_checks, receivers, schema, store_checks  # noqa: F401
 
         receivers.connect()
         audit.connect()

@@ -5,9 +5,10 @@ from django.core.checks import CheckMessage
 from django.db import connection
 from pytest_django import Settings
 
-from accounts.checks import check_cache, check_settings, check_transactions
+from accounts.checks import check_settings
 from accounts.keyring import Key, State
 from accounts.login_checks import check_backends, check_database
+from accounts.store_checks import check_cache, check_transactions
 
 from .conftest import Json
 
@@ -86,9 +87,18 @@ def test_derived_keys_are_a_warning_each(settings: Settings) -> None:
 def test_deferred_sqlite_transactions_are_a_warning(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert check_transactions() == []
+    assert list(check_transactions()) == []
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", {})
     expected = ["accounts.W003"] if connection.vendor == "sqlite" else []
+    assert [message.id for message in check_transactions()] == expected
+
+
+@pytest.mark.parametrize(("level", "expected"), [(2, []), (3, ["accounts.W008"])])
+def test_a_stricter_isolation_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, level: int, expected: list[str]
+) -> None:
+    monkeypatch.setattr(connection, "vendor", "postgresql")
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"isolation_level": level})
     assert [message.id for message in check_transactions()] == expected
 
 

@@ -15,7 +15,7 @@ from pytest_django import Settings
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from accounts import blacklist, reencryption, sealed
-from accounts.checks import check_encryption_keys
+from accounts.store_checks import check_encryption_keys
 from tests.servers import wait_until
 
 OLD, NEW = b"o" * 32, b"n" * 32
