@@ -67,3 +67,14 @@ def test_a_trusted_proxy_tells_address_and_scheme(application: Any, settings: Se
     )
     assert status == 200
     assert "strict-transport-security" in headers
+
+
+def test_limits_hold_here_as_well(application: Any, settings: Settings) -> None:
+    settings.RATE_LIMITS = {"USER": 1, "ADDRESS": 1}
+    statuses = []
+    for _ in range(2):
+        status, headers, _ = get(application, "/api/v1/auth/me")
+        statuses.append(status)
+    assert statuses == [401, 429]
+    assert headers["ratelimit-policy"] == '"address";q=1;w=60'
+    assert headers["retry-after"]

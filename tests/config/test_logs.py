@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.test import Client
+from pytest_django import Settings
 
 from config import logs
 from config.current import Current, here
@@ -136,6 +138,18 @@ def test_no_library_says_more_than_the_level_asks_for(level: str) -> None:
     for name in logs.QUIET:
         told = numbers[made["loggers"][name]["level"]]
         assert told >= max(numbers[level.upper()], numbers[logs.QUIET[name]])
+
+
+def test_the_mistakes_of_callers_are_told_by_the_access_log_alone(
+    caplog: pytest.LogCaptureFixture, client: Client, settings: Settings
+) -> None:
+    settings.ROOT_URLCONF = "tests.config.failing_urls"
+    for path in ("/api/nowhere", "/api/plain/forbidden", "/api/plain/suspicious"):
+        assert client.get(path).status_code >= 400
+    client.raise_request_exception = False
+    assert client.get("/api/plain/bug").status_code == 500
+    told = [record for record in caplog.records if record.name.startswith("django.request")]
+    assert [record.getMessage() for record in told] == ["Internal Server Error: /api/plain/bug"]
 
 
 @pytest.mark.parametrize(
