@@ -15,6 +15,7 @@ from . import (
     guarded,
     handover,
     idle,
+    stack,
     traffic,
     uncontended,
 )
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "traffic": traffic.measure,
     "idle": idle.measure,
     "authenticated": authenticated.measure,
+    "stack": stack.measure,
 }
 
 

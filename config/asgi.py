@@ -14,7 +14,7 @@ from config.bodies import bounded  # noqa: E402
 from config.current import Current  # noqa: E402
 from config.headers import AsyncSecurityHeaders, SecurityHeaders, encoded  # noqa: E402
 from config.logs import report_threads  # noqa: E402
-from config.requests import exchange  # noqa: E402
+from config.requests import Exchange  # noqa: E402
 from health import checker  # noqa: E402
 from health.responder import HealthResponder  # noqa: E402
 
@@ -36,7 +36,7 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await inside(scope, receive, send)
         return
     environ = _environ(scope)
-    with exchange(environ) as current:
+    with Exchange(environ) as current:
         await _answer(environ, scope, receive, _telling(send, current))
 
 

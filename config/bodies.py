@@ -25,8 +25,8 @@ class BodyMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if "HTTP_TRANSFER_ENCODING" in request.META:
             return refusal(request, 411, "length_required", "The body needs a Content-Length.")
-        most = limit(request.path_info)
-        if told(request.META.get("CONTENT_LENGTH", "")) > most:
+        length = told(request.META.get("CONTENT_LENGTH", ""))
+        if length and length > (most := limit(request.path_info)):
             return refusal(request, 413, "too_large", f"A body may have {most} bytes here.")
         return self.get_response(request)
 

@@ -49,7 +49,7 @@ def faults() -> Iterator[str]:
         if any("*" in value for value in getattr(conf, name)):
             yield f"{name} holds a wildcard; name each one"
     if conf.CORS_URLS_REGEX != WHERE:
-        yield f"CORS_URLS_REGEX must be {WHERE!r}: nothing else is for other sites"
+        yield f"CORS_URLS_REGEX must be {WHERE}: nothing else is for other sites"
     if not 0 < conf.CORS_PREFLIGHT_MAX_AGE <= LONGEST_AGE:
         yield f"CORS_PREFLIGHT_MAX_AGE must be from 1 to {LONGEST_AGE} seconds"
 
@@ -66,6 +66,10 @@ class ExactOriginMiddleware(CorsMiddleware):  # type: ignore[misc]
     def origin_found_in_white_lists(self, origin: str, url: SplitResult) -> bool:
         return origin in conf.CORS_ALLOWED_ORIGINS
 
+    def is_enabled(self, request: HttpRequest) -> bool:
+        """As CORS_URLS_REGEX has it, which can be nothing else."""
+        return request.path_info.startswith("/api/")
+
     def check_signal(self, request: HttpRequest) -> bool:
         """No receiver of the library's signal may open what the settings do not."""
         return False
@@ -78,5 +82,8 @@ class ExactOriginMiddleware(CorsMiddleware):  # type: ignore[misc]
         if "HTTP_ORIGIN" in request.META:
             super().add_response_headers(request, response)
         elif self.is_enabled(request):
-            patch_vary_headers(response, ("origin",))
+            if response.has_header("Vary"):
+                patch_vary_headers(response, ("origin",))
+            else:
+                response.headers["Vary"] = "origin"
         return response

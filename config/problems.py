@@ -3,6 +3,7 @@
 ``type`` is always ``about:blank``: the meaning is in ``code``, from the closed list ``CODES``.
 """
 
+import json
 import logging
 import math
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from django.db import OperationalError
-from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse, UnreadablePostError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
 from django.utils.encoding import escape_uri_path
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -95,7 +96,7 @@ def problem(
     *,
     retry_after: float | None = None,
     errors: list[dict[str, str]] | None = None,
-) -> JsonResponse:
+) -> HttpResponse:
     """A problem document. ``retry_after`` in seconds, rounded up in the header."""
     body: dict[str, Any] = {
         "type": "about:blank",
@@ -109,17 +110,17 @@ def problem(
         body["retry_after"] = round(retry_after, 3)
     if errors is not None:
         body["errors"] = errors
-    response = JsonResponse(body, status=status, content_type=MEDIA_TYPE)
+    response = HttpResponse(json.dumps(body), status=status, content_type=MEDIA_TYPE)
     if retry_after is not None:
         response.headers["Retry-After"] = str(math.ceil(retry_after))
     return response
 
 
-def from_domain(request: HttpRequest, error: DomainError) -> JsonResponse:
+def from_domain(request: HttpRequest, error: DomainError) -> HttpResponse:
     return problem(request, error.status, error.code, str(error), retry_after=error.retry_after)
 
 
-def database_unavailable(request: HttpRequest, error: OperationalError) -> JsonResponse:
+def database_unavailable(request: HttpRequest, error: OperationalError) -> HttpResponse:
     logger.error("database unavailable: %s", error)
     return problem(
         request, 503, "database_unavailable", "The database does not answer.", retry_after=1
@@ -150,7 +151,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     return _from_drf(request, error, standard)
 
 
-def _from_drf(request: HttpRequest, error: Exception, standard: Response) -> JsonResponse:
+def _from_drf(request: HttpRequest, error: Exception, standard: Response) -> HttpResponse:
     match error:
         case exceptions.ValidationError():
             found = list(islice(_flat(error.get_full_details()), MOST_FIELDS))

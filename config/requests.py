@@ -4,8 +4,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
@@ -34,7 +33,7 @@ class Requests:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        with exchange(environ) as current:
+        with Exchange(environ) as current:
 
             def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
                 current.status = int(status[:3])
@@ -43,16 +42,19 @@ class Requests:
             return self.application(environ, start)
 
 
-@contextmanager
-def exchange(environ: dict[str, Any]) -> Iterator[Current]:
+class Exchange:
     """One request, from its first moment to its line in the access log."""
-    current = _begin(environ)
-    token = here.set(current)
-    try:
-        yield current
-    finally:
-        _log(current)
-        here.reset(token)
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self._current = _begin(environ)
+
+    def __enter__(self) -> Current:
+        self._token = here.set(self._current)
+        return self._current
+
+    def __exit__(self, *_: object) -> None:
+        _log(self._current)
+        here.reset(self._token)
 
 
 def _begin(environ: dict[str, Any]) -> Current:

@@ -112,6 +112,7 @@ SECURE_HSTS_SECONDS = 63_072_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = False
 SECURE_REFERRER_POLICY = "no-referrer"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = None  # config.headers sets it
 X_FRAME_OPTIONS = "DENY"
 # W002: the outermost middleware sets X-Frame-Options itself; W021: preloading is the site's call.
 SILENCED_SYSTEM_CHECKS = ["security.W002", "security.W021"]

@@ -4,23 +4,27 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from accounts.admin.login import LoginForm, login_page
+from config.routes import below
 
 admin.site.site_header = admin.site.site_title = "Mainstay"
 admin.site.index_title = "Operations"
 admin.site.site_url = "/api/docs"
 admin.site.login_form = LoginForm
 
+api: list[URLPattern | URLResolver] = [
+    path("auth/", include("accounts.urls")),
+    path("", include("breaker.contrib.google.urls")),
+    path("", include("breaker.urls")),
+    path("", include("locking.urls")),
+]
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="docs")),
     path("admin/login/", login_page),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
-    path("api/v1/auth/", include("accounts.urls")),
     path(".well-known/", include("accounts.urls_wellknown")),
-    path("api/v1/", include("breaker.contrib.google.urls")),
-    path("api/v1/", include("breaker.urls")),
-    path("api/v1/", include("locking.urls")),
+    below("api/v1/", api),
 ]
 
 handler400 = "config.handlers.bad_request"

@@ -30,49 +30,56 @@ class AfterMiddleware(PrometheusAfterMiddleware):  # type: ignore[misc]
 
     def __init__(self, get_response: Any) -> None:
         super().__init__(get_response)
-        self._series: dict[tuple[Any, ...], Any] = {}
+        self._asked: dict[tuple[str, str], tuple[Any, ...]] = {}
+        self._answered: dict[tuple[str, str, int], tuple[Any, ...]] = {}
 
     def __call__(self, request: Any) -> Any:
-        method, asked = self._method(request), self.metrics
-        self.label_metric(asked.requests_by_method, request, method=method).inc()
-        transport = self._transport(request)
-        self.label_metric(asked.requests_by_transport, request, transport=transport).inc()
-        asked.requests_body_bytes.observe(_length(request.META.get("CONTENT_LENGTH", "")))
+        method, transport = self._method(request), self._transport(request)
+        asked = self._asked.get((method, transport)) or self._for_request(method, transport)
+        for series in asked:
+            series.inc()
+        length = _length(request.META.get("CONTENT_LENGTH", ""))
+        self.metrics.requests_body_bytes.observe(length)
         # For process_exception, by the clock of the library.
         began = request.prometheus_after_middleware_event = time.perf_counter()
         response = self.get_response(request)
-        self._count(request, response, method, time.perf_counter() - began)
+        self._count(request.resolver_match, method, response, time.perf_counter() - began)
         return response
 
-    def _count(self, request: Any, response: Any, method: str, seconds: float) -> None:
-        answered, status = self.metrics, str(response.status_code)
-        match = request.resolver_match
+    def _count(self, match: Any, method: str, response: Any, seconds: float) -> None:
         view = (match and match.view_name) or "<unnamed view>"
-        named = {"view": view, "method": method}
-        self.label_metric(answered.responses_by_status, request, status=status).inc()
-        self.label_metric(
-            answered.responses_by_status_view_method, request, status=status, **named
-        ).inc()
-        charset = str(response.charset)
-        self.label_metric(answered.responses_by_charset, request, charset=charset).inc()
+        key = view, method, response.status_code
+        *counters, latency = self._answered.get(key) or self._for_answer(*key)
+        for series in counters:
+            series.inc()
+        latency.observe(seconds)
+        self.metrics.responses_by_charset.labels(charset=response.charset).inc()
         if response.streaming:
-            answered.responses_streaming.inc()
+            self.metrics.responses_streaming.inc()
         else:
-            answered.responses_body_bytes.observe(len(response.content))
-        self.label_metric(answered.requests_latency_by_view_method, request, **named).observe(
-            seconds
+            self.metrics.responses_body_bytes.observe(len(response.content))
+
+    def _for_request(self, method: str, transport: str) -> tuple[Any, ...]:
+        found = self._asked[method, transport] = (
+            self.metrics.requests_by_method.labels(method=method),
+            self.metrics.requests_by_transport.labels(transport=transport),
         )
+        return found
+
+    def _for_answer(self, view: str, method: str, status: int) -> tuple[Any, ...]:
+        named = {"view": view, "method": method}
+        found = self._answered[view, method, status] = (
+            self.metrics.responses_by_status.labels(status=status),
+            self.metrics.responses_by_status_view_method.labels(status=status, **named),
+            self.metrics.requests_latency_by_view_method.labels(**named),
+        )
+        return found
 
     def label_metric(self, metric: Any, request: Any, response: Any = None, **labels: str) -> Any:
-        if not labels:
-            return metric
+        """For what the library counts of views and exceptions."""
         if "method" in labels:
             labels["method"] = self._method(request)
-        key = (metric, *labels.values())
-        found = self._series.get(key)
-        if found is None:
-            found = self._series[key] = super().label_metric(metric, request, response, **labels)
-        return found
+        return super().label_metric(metric, request, response, **labels)
 
 
 def _length(given: str) -> int:

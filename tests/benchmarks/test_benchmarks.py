@@ -18,6 +18,7 @@ from benchmarks import (
     guarded,
     handover,
     idle,
+    stack,
     traffic,
     uncontended,
 )
@@ -40,6 +41,7 @@ from benchmarks.rows import Row
         pytest.param(lambda: guarded.measure(BARE, [], rounds=2, seconds=0.0001), 6, id="guarded"),
         pytest.param(lambda: traffic.measure([], seconds=0.2), 8, id="traffic"),
         pytest.param(lambda: idle.measure([], few=1, many=20, seconds=3), 1, id="idle"),
+        pytest.param(lambda: stack.measure(rounds=2), 3, id="stack"),
     ],
 )
 def test_a_benchmark_measures(measure: Callable[[], list[Row]], lines: int) -> None:

@@ -116,7 +116,7 @@ CASES: dict[str, tuple[set[int], Case]] = {
     "no database": ({503}, get("/api/drf/database")),
     "late": ({504}, get("/api/plain/late")),
     "head": ({200}, Case("HEAD", ME, signed=True)),
-    "options": ({200}, Case("OPTIONS", ME, signed=True)),
+    "options": ({204}, Case("OPTIONS", ME, signed=True)),
     "preflight": ({200}, Case("OPTIONS", GENERATIONS, headers=PREFLIGHT)),
     "stream": ({200}, get("/api/plain/stream")),
     "a view that weakens": ({200}, get("/api/plain/weak")),
