@@ -3,7 +3,10 @@ BIN := .venv/bin
 # The tests wait more than they work.
 PYTEST := $(BIN)/pytest -n 3
 
-.PHONY: run test coverage check bench faults
+# Right and wrong requests to each operation, and rows of requests.
+FUZZ_EXAMPLES ?= 100
+
+.PHONY: run test coverage check bench faults fuzz
 
 run: .venv/installed
 	@exec $(BIN)/python manage.py up
@@ -31,6 +34,10 @@ check: .venv/installed-dev
 
 faults: .venv/installed-dev
 	@$(BIN)/python -m tests.faults
+
+fuzz: .venv/installed-dev
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/pytest -q -n 3 tests/config/test_fuzz.py
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) TEST_DATABASE=postgres $(BIN)/pytest -q -n 3 tests/config/test_fuzz.py
 
 bench: .venv/installed-bench
 	@$(BIN)/python -m benchmarks

@@ -5,18 +5,18 @@ copy: a change is announced through the store, and read from the database off th
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import redis
 from django.db import router, transaction
 from django.db.models.signals import post_delete, post_save
 
-from . import coded, overlay, patterns, rows
+from . import coded, overlay, patterns, rows, tags
 from .actors import check_actor
 from .agent import agent
 from .conf import POLICY_KEYS, conf
-from .errors import ConfigInvalid, ConfigUnknown, PolicyError
+from .errors import CircuitChanged, ConfigInvalid, ConfigUnknown, PolicyError
 from .link import link
 from .options import check_values
 from .overlay import Overlay
@@ -48,9 +48,7 @@ def save(
     patterns.check(pattern)
     check_actor(actor)
     with transaction.atomic(using=router.db_for_write(BreakerConfig)):
-        row, _ = BreakerConfig.objects.select_for_update().get_or_create(
-            pattern=pattern, defaults={"version": 0}
-        )
+        row = _held(pattern)
         row.options = _joined(row.given, options)
         check(pattern, row.options)
         if enabled is not None:
@@ -61,6 +59,32 @@ def save(
         else:
             row.delete()
     logger.info("%s configured %r: %s", actor, pattern, dict(options))
+    return row
+
+
+def save_if(name: str, options: Mapping[str, Any], *, actor: str, before: Collection[str]) -> None:
+    """Give options to one circuit if those it has by now are among these, by their digests.
+
+    Raises CircuitChanged too, having changed nothing.
+    """
+    from .models import BreakerConfig
+
+    pattern = patterns.literal(name)
+    with transaction.atomic(using=router.db_for_write(BreakerConfig)):
+        # Two that found the same may not both go on.
+        _held(pattern)
+        found = Overlay(overlay.sound(row for row in rows.configurations() if row[1])).of(name)
+        if tags.digest(found) not in before:
+            raise CircuitChanged(name)
+        save(pattern, options, actor=actor)
+
+
+def _held(pattern: str) -> "BreakerConfig":
+    from .models import BreakerConfig
+
+    row, _ = BreakerConfig.objects.select_for_update().get_or_create(
+        pattern=pattern, defaults={"version": 0}
+    )
     return row
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
-from . import coded, configs
+from . import coded, configs, tags
 from .actors import check_actor
 from .bounds import LONGEST
 from .breaker import Breaker
@@ -13,6 +13,7 @@ from .circuit import OVERRIDES, Verb
 from .conf import conf
 from .errors import (
     BreakerUnavailable,
+    CircuitChanged,
     CircuitNameError,
     CircuitUnknown,
     CommandInvalid,
@@ -28,13 +29,14 @@ from .policy import Policy
 from .registry import known
 from .rows import has_row, transitions_of
 from .status import CircuitStatus, status
+from .tags import Condition
 
 if TYPE_CHECKING:
     from .models import BreakerTransition
 
 __all__ = [
     "act", "circuit", "circuits", "configure", "configured", "page", "policies", "policy",
-    "recall", "shared", "transitions",
+    "recall", "shared", "tag", "transitions",
 ]  # fmt: skip
 LONGEST_REASON = 300
 LARGEST_EPOCH = 2**53 - 1
@@ -63,14 +65,23 @@ def configured(name: str, force: Policy) -> dict[str, Any]:
     return {option: value for option, value in given if getattr(force, option) == value}
 
 
-def configure(name: str, options: Mapping[str, Any], *, actor: str) -> CircuitStatus:
+def tag(found: CircuitStatus) -> str:
+    """The ETag of what ``circuit`` and those that change one return."""
+    return tags.tag(found.epoch, configs.of(found.name))
+
+
+def configure(
+    name: str, options: Mapping[str, Any], *, actor: str, condition: Condition | None = None
+) -> CircuitStatus:
     """Give a circuit options at run time, over those in the code; None takes one back.
 
-    Raises CircuitUnknown and ConfigInvalid, having changed nothing.
+    Raises CircuitUnknown, ConfigInvalid and CircuitChanged, having changed nothing.
     """
     name = _canonical(name)
     _demand(name)
-    if options:
+    if condition:
+        configs.save_if(name, options, actor=actor, before=condition.options)
+    elif options:
         configs.save(literal(name), options, actor=actor)
     return circuit(name)
 
@@ -96,21 +107,28 @@ def act(
     reason: str,
     expires_in: float | None = None,
     expected_epoch: int | None = None,
+    condition: Condition | None = None,
 ) -> CircuitStatus:
     """Do as an operator says, for the whole fleet; an override ends after ``expires_in`` seconds.
 
     The transition is on record when this returns, or as soon as the database can be reached.
 
     Raises CircuitUnknown, CommandInvalid, StaleEpoch if the circuit is not in the expected epoch,
-    and BreakerUnavailable if the shared store does not do it.
+    CircuitChanged if not in one of the condition, and BreakerUnavailable if the shared store does
+    not do it.
     """
     lasting = _lasting(verb, actor, reason, expires_in)
     breaker = _breaker(name)
+    if condition:
+        epoch = breaker.replica.look().epoch
+        if str(epoch) not in condition.epochs:
+            raise CircuitChanged(breaker.name)
+        expected_epoch = epoch if expected_epoch is None else expected_epoch
     view = breaker.replica.command(
         verb, actor=actor, reason=reason, lasting=lasting, expected_epoch=expected_epoch
     )
     if not view.moved:
-        raise StaleEpoch(breaker.name, view.epoch)
+        raise (CircuitChanged(breaker.name) if condition else StaleEpoch(breaker.name, view.epoch))
     history.drain(HISTORY_PATIENCE)
     return status(breaker.name, view, source(breaker.name))
 

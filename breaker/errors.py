@@ -116,6 +116,22 @@ class StaleEpoch(BreakerError):
         return f"The circuit {self.name!r} has moved on, to epoch {self.epoch}."
 
 
+class CircuitChanged(BreakerError):
+    """The circuit, or its options, are not what If-Match says any more: nothing was done."""
+
+    status = 412
+    code = "precondition_failed"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.name,)
+
+    def __str__(self) -> str:
+        return f"The circuit {self.name!r} is not what If-Match says any more."
+
+
 class BreakerUnavailable(BreakerError):
     """The shared store did not do as it was told; ``problem`` says what is known of that."""
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from django.db import transaction
 from django.utils.decorators import method_decorator
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,7 +16,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
-from . import control, documents
+from . import control, documents, tags
 from .circuit import OVERRIDES, Verb
 from .documents import Document
 from .pages import Page
@@ -31,6 +31,20 @@ from .serializers import (
     TransitionPage,
 )
 from .status import CircuitStatus
+from .tags import Condition
+
+ETAG = OpenApiParameter(
+    "ETag",
+    location=OpenApiParameter.HEADER,
+    response=[200],
+    required=True,
+    description="Of what operators change, the epoch and the options; not of the numbers.",
+)
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    location=OpenApiParameter.HEADER,
+    description="An ETag: do it only if what it is to change is still the same.",
+)
 
 View = TypeVar("View", bound=type[APIView])
 
@@ -54,8 +68,13 @@ def valid(form: type[Serializer[Any]], data: Any) -> dict[str, Any]:
     return dict(given.validated_data)
 
 
-def row(request: Request, found: CircuitStatus) -> Document:
-    return shown(request, documents.circuit(found))
+def row(request: Request, found: CircuitStatus) -> Response:
+    document = shown(request, documents.circuit(found))
+    return Response(document, headers={"ETag": control.tag(found)})
+
+
+def condition(request: Request) -> Condition | None:
+    return tags.condition(request.headers.get("If-Match"))
 
 
 def shown(request: Request, document: Document) -> Document:
@@ -82,7 +101,7 @@ class Circuits(APIView):
         While the store is out of reach those of one process, with `source` `local`; if it has
         none, 503 `breaker_unavailable`.
         """
-        wanted = valid(CircuitListing, request.query_params)
+        wanted = valid(CircuitListing, request.query_params.dict())
         page = control.page(word=wanted.pop("state", ""), **wanted)
         rows = [shown(request, document) for document in documents.circuits(page.rows)]
         return paged(request, page, rows)
@@ -92,10 +111,10 @@ class Circuits(APIView):
 class OneCircuit(APIView):
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(operation_id="breakers_read", responses=CircuitRow)
+    @extend_schema(operation_id="breakers_read", parameters=[ETAG], responses=CircuitRow)
     def get(self, request: Request, name: str) -> Response:
         """One circuit."""
-        return Response(row(request, control.circuit(name)))
+        return row(request, control.circuit(name))
 
 
 @own_transactions
@@ -107,7 +126,7 @@ class Transitions(APIView):
     )
     def get(self, request: Request, name: str) -> Response:
         """What a circuit went through, the latest first."""
-        page = control.transitions(name, **valid(Listing, request.query_params))
+        page = control.transitions(name, **valid(Listing, request.query_params.dict()))
         rows = [shown(request, documents.transition(one)) for one in page.rows]
         return paged(request, page, rows)
 
@@ -119,17 +138,25 @@ class Config(APIView):
     @extend_schema(exclude=True)
     def get(self, request: Request, name: str) -> Response:
         """Nobody asks for the config: this circuit's name ends like that."""
-        return Response(row(request, control.circuit(f"{name}/config")))
+        return row(request, control.circuit(f"{name}/config"))
 
-    @extend_schema(operation_id="breakers_config", request=OptionsChange, responses=CircuitRow)
+    @extend_schema(
+        operation_id="breakers_config",
+        parameters=[ETAG, IF_MATCH],
+        request=OptionsChange,
+        responses=CircuitRow,
+    )
     def patch(self, request: Request, name: str) -> Response:
         """Give a circuit options, over those in the code; null takes one back.
 
-        All processes go by them within a second or two, and after a restart, too.
+        All processes go by them within a second or two, and after a restart, too. With If-Match
+        412 `precondition_failed` if somebody has changed the options since; without, yours join
+        those that are there.
         """
         given = valid(OptionsChange, request.data)
         actor = request.user.get_username()
-        return Response(row(request, control.configure(name, given, actor=actor)))
+        found = control.configure(name, given, actor=actor, condition=condition(request))
+        return row(request, found)
 
 
 @own_transactions
@@ -143,12 +170,13 @@ class Act(APIView):
     @extend_schema(exclude=True)
     def get(self, request: Request, name: str) -> Response:
         """Nobody asks for a verb: this circuit's name ends like one."""
-        return Response(row(request, control.circuit(f"{name}/{self.verb}")))
+        return row(request, control.circuit(f"{name}/{self.verb}"))
 
     def post(self, request: Request, name: str) -> Response:
         given = valid(self.form, request.data)
         actor = request.user.get_username()
-        return Response(row(request, control.act(name, self.verb, actor=actor, **given)))
+        wanted = condition(request)
+        return row(request, control.act(name, self.verb, actor=actor, condition=wanted, **given))
 
 
 def says(verb: Verb) -> Callable[[View], View]:
@@ -158,7 +186,12 @@ def says(verb: Verb) -> Callable[[View], View]:
     def decorated(view: View) -> View:
         view.verb, view.form = verb, form  # type: ignore[attr-defined]
         operation = f"breakers_{verb.name.lower()}"
-        described = extend_schema(operation_id=operation, request=form, responses=CircuitRow)
+        described = extend_schema(
+            operation_id=operation,
+            parameters=[ETAG, IF_MATCH],
+            request=form,
+            responses=CircuitRow,
+        )
         return extend_schema_view(post=described)(view)
 
     return decorated

@@ -22,7 +22,8 @@ LOCK = (
     locking.LockUnavailable,
 )
 CIRCUIT = (breaker.CircuitUnknown, breaker.BreakerUnavailable, breaker.CircuitKeyMisused)
-COMMAND = (*CIRCUIT, Forbidden, breaker.CommandInvalid, breaker.StaleEpoch)
+CHANGE = (*CIRCUIT, Forbidden, breaker.CircuitChanged)
+COMMAND = (*CHANGE, breaker.CommandInvalid, breaker.StaleEpoch)
 
 Told = (
     type[accounts.AccountsError]
@@ -53,7 +54,7 @@ RAISED: dict[str, tuple[Told, ...]] = {
     "breakers_list": (breaker.BreakerUnavailable, breaker.CommandInvalid),
     "breakers_read": CIRCUIT,
     "breakers_transitions": CIRCUIT,
-    "breakers_config": (*CIRCUIT, Forbidden, breaker.ConfigInvalid),
+    "breakers_config": (*CHANGE, breaker.ConfigInvalid),
     "breakers_open": COMMAND,
     "breakers_close": COMMAND,
     "breakers_disable": COMMAND,

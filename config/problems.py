@@ -55,6 +55,7 @@ CODES = (
     "not_authenticated",
     "not_found",
     "permission_denied",
+    "precondition_failed",
     "rate_limited",
     "refresh_in_progress",
     "server_unavailable",

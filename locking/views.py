@@ -65,7 +65,7 @@ class Locks(APIView):
         Private locks are shown to operators only.
         """
         hidden = () if may(request.user, "view_heldlock") else conf().private
-        page = control.held(without=hidden, **checked(Listing, request.query_params))
+        page = control.held(without=hidden, **checked(Listing, request.query_params.dict()))
         url = request.build_absolute_uri()
         following = page.following and replace_query_param(url, "cursor", page.following)
         rows = {"results": page.rows, "next": following, "previous": None}
@@ -82,7 +82,7 @@ class OneLock(APIView):
 
         403 `permission_denied` for a private name, unless an operator asks.
         """
-        wanted = checked(Which, request.query_params)
+        wanted = checked(Which, request.query_params.dict())
         if not may(request.user, "view_heldlock"):
             remote.public(wanted["name"])
         return Response(LockRow(control.detail(**wanted)).data)

@@ -59,7 +59,7 @@ class Pages(CursorPagination):
     def paginate_queryset(
         self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
     ) -> list[Any] | None:
-        Listing(data=request.query_params).is_valid(raise_exception=True)
+        Listing(data=request.query_params.dict()).is_valid(raise_exception=True)
         try:
             return super().paginate_queryset(queryset, request, view)
         except (NotFound, django.ValidationError, OverflowError):

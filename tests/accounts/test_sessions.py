@@ -93,7 +93,9 @@ def test_a_made_up_cursor_is_refused(pair: Json, call: Call, position: str) -> N
     assert answer.status_code in (200, 400)
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "page=2", "format=xml"])
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=201", "limit=x", "limit=", "cursor=", "page=2", "format=xml"]
+)
 def test_a_list_takes_no_other_query(pair: Json, call: Call, query: str) -> None:
     answer = call("GET", f"sessions?{query}", access=pair["access"])
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")

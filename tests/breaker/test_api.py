@@ -1,6 +1,8 @@
 """Circuits over HTTP."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from socket import gethostname
 from typing import Any
 from urllib.parse import quote
@@ -381,6 +383,26 @@ def configure(client: APIClient, name: str, **options: Any) -> Any:
     return client.patch(url(name, "config"), options, format="json")
 
 
+def conditional(client: APIClient, name: str, tag: str, **options: Any) -> Any:
+    return client.patch(url(name, "config"), options, format="json", HTTP_IF_MATCH=tag)
+
+
+def commanded(client: APIClient, name: str, tag: str, verb: str) -> Any:
+    return client.post(url(name, verb), {"reason": "r"}, format="json", HTTP_IF_MATCH=tag)
+
+
+def test_a_command_is_obeyed_only_in_the_epoch_it_was_meant_for(operator_api: APIClient) -> None:
+    get_breaker("a").call(int)
+    seen = operator_api.get(url("a")).headers["ETag"]
+    get_breaker("a").call(int)
+    opened = commanded(operator_api, "a", seen, "open")
+    assert opened.status_code == 200
+    assert opened.headers["ETag"] == operator_api.get(url("a")).headers["ETag"] != seen
+    assert is_problem(commanded(operator_api, "a", seen, "close"), 412, "precondition_failed")
+    assert operator_api.get(url("a")).json()["override"] == "forced_open"
+    assert commanded(operator_api, "a", opened.headers["ETag"], "close").status_code == 200
+
+
 class TestConfig:
     @pytest.fixture
     def client(self, history: None, operator: User) -> APIClient:
@@ -475,6 +497,56 @@ class TestConfig:
         assert is_problem(configure(client, "veo", window=30, **options), 400, "invalid")
         assert BreakerConfig.objects.count() == 0
         assert client.get(url("veo")).json()["configured"] == {}
+
+    def test_options_are_changed_only_if_nobody_changed_them_since(self, client: APIClient) -> None:
+        get_breaker("veo").call(int)
+        seen = client.get(url("veo")).headers["ETag"]
+        open_circuit("veo")
+        changed = conditional(client, "veo", seen, window=30)
+        assert (changed.status_code, changed.json()["configured"]) == (200, {"window": 30})
+        assert changed.headers["ETag"] == client.get(url("veo")).headers["ETag"] != seen
+        late = conditional(client, "veo", seen, window=40)
+        assert is_problem(late, 412, "precondition_failed")
+        assert is_problem(conditional(client, "veo", seen), 412, "precondition_failed")
+        assert list(BreakerConfig.objects.values_list("options")) == [({"window": 30},)]
+        back = conditional(client, "veo", f'"x", {changed.headers["ETag"]}', window=None)
+        assert (back.status_code, back.json()["configured"]) == (200, {})
+        # What was taken back is as it was before.
+        assert conditional(client, "veo", seen, window=50).status_code == 200
+
+    @pytest.mark.parametrize("tag", ["", "x", '"x"', '"0-"', "W/{}", '"0-0000000000000000"'])
+    def test_what_is_no_tag_of_it_matches_nothing(self, client: APIClient, tag: str) -> None:
+        get_breaker("veo").call(int)
+        wrong = tag.format(client.get(url("veo")).headers["ETag"])
+        for answer in (
+            conditional(client, "veo", wrong, window=30),
+            commanded(client, "veo", "W/" + wrong, "open"),
+        ):
+            assert is_problem(answer, 412, "precondition_failed")
+        assert BreakerConfig.objects.count() == 0
+        assert client.get(url("veo")).json()["override"] is None
+
+    def test_any_tag_matches_what_is_there(self, client: APIClient) -> None:
+        get_breaker("veo").call(int)
+        assert conditional(client, "veo", "*", window=30).status_code == 200
+        assert commanded(client, "veo", "*", "open").status_code == 200
+        assert is_problem(conditional(client, "sora", "*", window=30), 404, "not_found")
+
+    def test_of_two_that_found_the_same_one_changes_it(self, client: APIClient) -> None:
+        get_breaker("veo").call(int)
+        seen = client.get(url("veo")).headers["ETag"]
+        together = threading.Barrier(4)
+
+        def change(window: int) -> int:
+            together.wait(30)
+            try:
+                return int(conditional(client, "veo", seen, window=window).status_code)
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(4) as pool:
+            statuses = list(pool.map(change, (10, 20, 30, 40)))
+        assert sorted(statuses) == [200, 412, 412, 412]
 
     def test_only_a_circuit_somebody_has_heard_of_can_be_configured(
         self, client: APIClient

@@ -462,7 +462,15 @@ def test_the_list_is_filtered_and_paged(api: APIClient, remote: Remote) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    [{"service": "x"}, {"status": "x"}, {"limit": "0"}, {"limit": "201"}, {"model": "x"}],
+    [
+        {"service": "x"},
+        {"status": "x"},
+        {"limit": "0"},
+        {"limit": ""},
+        {"service": ""},
+        {"limit": "201"},
+        {"model": "x"},
+    ],
     ids=str,
 )
 def test_a_wrong_filter_is_refused(api: APIClient, query: dict[str, str]) -> None:

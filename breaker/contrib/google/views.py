@@ -104,7 +104,7 @@ class Generations(ListModelMixin, GenericAPIView[Generation]):
     queryset = Generation.objects.none()
 
     def get_queryset(self) -> QuerySet[Generation]:
-        wanted = Filter(data=self.request.query_params)
+        wanted = Filter(data=self.request.query_params.dict())
         wanted.is_valid(raise_exception=True)
         given = wanted.validated_data
         return own(self.request).filter(

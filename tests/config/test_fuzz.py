@@ -1,0 +1,121 @@
+"""Thousands of requests made from the OpenAPI document, right and wrong ones, alone and in a row.
+
+None may end in an error of ours, or in an answer that is not documented. ``make test`` draws few
+and always the same, ``make fuzz`` many and always others.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from django.contrib.auth.models import User
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.stateful import run_state_machine_as_test
+from pytest_django import Settings
+from schemathesis import Case, GenerationMode, Response
+from schemathesis.specs.openapi import checks
+
+from accounts import sessions
+from breaker import get_breaker
+from config.headers import SecurityHeaders
+from config.requests import Requests
+from tests.conformance import document
+from tests.google.conftest import Remote, remote, simulator
+
+__all__ = ["remote", "simulator"]
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
+HELD = [
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+    checks.negative_data_rejection,
+    checks.unsupported_method,
+    checks.allow_header_conformance,
+]
+
+
+def budget(few: int) -> settings:
+    return settings(
+        max_examples=EXAMPLES or few,
+        stateful_step_count=8,
+        derandomize=not EXAMPLES,
+        deadline=None,
+        database=None,
+        phases=[Phase.explicit, Phase.generate] + [Phase.shrink] * bool(EXAMPLES),
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )
+
+
+class Caller:
+    def __init__(self, user: User) -> None:
+        self.user = user
+
+    def headers(self) -> dict[str, str]:
+        """A token of its own for each request, for what it asks may end its session."""
+        return {"Authorization": f"Bearer {sessions.start(self.user).access}"}
+
+    def judge(self, case: Case, response: Response) -> None:
+        assert response.status_code != 500, f"{case.as_curl_command()}\n{response.text}"
+        case.validate_response(response, checks=HELD)
+
+
+@pytest.fixture
+def caller(operator: User) -> Caller:
+    return Caller(operator)
+
+
+@pytest.fixture
+def schema(settings: Settings, remote: Remote) -> Iterator[Any]:
+    # Whoever waits for a lock would keep the others from their turn.
+    settings.LOCKING = {**settings.LOCKING, "HTTP_WAITERS": 0}
+    for name in ("veo", "partner/a b"):
+        get_breaker(name).call(int)
+    found = schemathesis.openapi.from_dict(document())
+    found.app = Requests(SecurityHeaders(WSGIHandler()))
+    # As Django's own client does: the connection is in the test's transaction.
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield found
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+def takes_anything(operation: Any) -> bool:
+    """Whether there is anything in it to be wrong."""
+    return bool(operation.body or operation.query or operation.path_parameters)
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.name.lower())
+def test_no_request_alone_is_answered_otherwise_than_documented(
+    schema: Any, caller: Caller, mode: GenerationMode
+) -> None:
+    operations = [result.ok() for result in schema.get_all_operations()]
+    for operation in operations:
+        if mode is GenerationMode.NEGATIVE and not takes_anything(operation):
+            continue
+
+        @budget(3)
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def ask(case: Case) -> None:
+            caller.judge(case, case.call(headers=caller.headers()))
+
+        ask()
+
+
+def test_no_requests_in_a_row_are(schema: Any, caller: Caller) -> None:
+    class Workflow(schema.as_state_machine()):  # type: ignore[misc]
+        def get_call_kwargs(self, case: Case) -> dict[str, Any]:
+            return {"headers": caller.headers()}
+
+        def validate_response(self, response: Response, case: Case, **_: Any) -> None:
+            caller.judge(case, response)
+
+    run_state_machine_as_test(Workflow, settings=budget(10))
