@@ -67,10 +67,13 @@ def _telling(send: Any, current: Current) -> Any:
 
 def _environ(scope: dict[str, Any]) -> dict[str, Any]:
     """What the WSGI wrappers read."""
-    headers = {
-        f"HTTP_{name.decode('latin-1').upper().replace('-', '_')}": value.decode("latin-1")
-        for name, value in scope["headers"]
-    }
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        # One with an underscore would pass for that with a dash, which a proxy vouches for.
+        if b"_" not in name:
+            key = f"HTTP_{name.decode('latin-1').upper().replace('-', '_')}"
+            text = value.decode("latin-1")
+            headers[key] = f"{headers[key]},{text}" if key in headers else text
     return {
         **headers,
         "REQUEST_METHOD": scope["method"],

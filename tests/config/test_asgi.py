@@ -19,21 +19,24 @@ def application(db: None) -> Iterator[Any]:
     checker.current().stop()
 
 
-def get(application: Any, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+def get(
+    application: Any, path: str, *more: tuple[bytes, bytes], **headers: str
+) -> tuple[int, dict[str, str], bytes]:
     scope = {
         "type": "http", "method": "GET", "path": path, "raw_path": path.encode(),
         "query_string": b"", "root_path": "", "scheme": "http", "http_version": "1.1",
         "client": ("10.0.0.1", 4711), "server": ("127.0.0.1", 8000),
         "headers": [(b"host", b"localhost")]
-        + [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()],
+        + [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()]
+        + list(more),
     }  # fmt: skip
 
     async def exchange() -> tuple[int, dict[str, str], bytes]:
         request = ApplicationCommunicator(application, scope)
         await request.send_input({"type": "http.request", "body": b""})
-        start = await request.receive_output(5)
-        body = await request.receive_output(5)
-        await request.wait(5)
+        start = await request.receive_output(30)
+        body = await request.receive_output(30)
+        await request.wait(30)
         names = {key.decode().lower(): value.decode() for key, value in start["headers"]}
         return start["status"], names, body["body"]
 
@@ -78,3 +81,20 @@ def test_limits_hold_here_as_well(application: Any, settings: Settings) -> None:
     assert statuses == [401, 429]
     assert headers["ratelimit-policy"] == '"address";q=1;w=60'
     assert headers["retry-after"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param((b"x_forwarded_for", b"198.51.100.1"), id="an underscore"),
+        pytest.param((b"x-forwarded-for", b"203.0.113.1"), id="a second line"),
+    ],
+)
+def test_nobody_speaks_for_a_proxy(
+    application: Any, settings: Settings, more: tuple[bytes, bytes]
+) -> None:
+    settings.TRUSTED_PROXIES = [ip_network("10.0.0.0/8")]
+    settings.HEALTH = {"ALLOWED_CIDRS": ["198.51.100.1/32"]}
+    claimed = {True: "203.0.113.1", False: "198.51.100.1"}[b"_" in more[0]]
+    status, _, _ = get(application, "/metrics", more, x_forwarded_for=claimed)
+    assert status == 403
