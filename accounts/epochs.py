@@ -32,9 +32,9 @@ def hold(user: AbstractBaseUser) -> int | None:
     UserEpoch.objects.bulk_create(
         [UserEpoch(user_id=user.pk, standing=standing(user))], ignore_conflicts=True
     )
-    epoch = UserEpoch.objects.select_for_update().get(pk=user.pk)
+    epoch = UserEpoch.objects.select_for_update().filter(pk=user.pk).first()
     fresh = type(user)._base_manager.filter(pk=user.pk).first()
-    if fresh is None or standing(fresh) != standing(user):
+    if epoch is None or fresh is None or standing(fresh) != standing(user):
         return None
     return epoch.value + follow(fresh)
 

@@ -40,8 +40,12 @@ def user_saved(
 
 
 def user_deleted(instance: AbstractBaseUser, **_: Any) -> None:
-    # The epoch before the sessions, as everybody takes them.
+    # The epoch before the sessions, as everybody takes them. It is made for those without one too:
+    # this waits for logins and new keys under way, and lets no more of them in.
+    epochs.hold(instance)
     sessions.void([instance.pk], reason=Reason.USER_DELETED)
+    # Django looked for what goes with a user before it came here, and may have missed the latest.
+    LoginSession.objects.filter(user_id=instance.pk).delete()
 
 
 def token_recorded(instance: OutstandingToken, **_: Any) -> None:

@@ -11,7 +11,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.db.models import QuerySet
 
-from . import audit, errors, sealed, signals
+from . import audit, epochs, errors, sealed, signals
 from .models import EventKind, KeyState, SigningKey
 from .scopes import USUAL, open_to
 
@@ -38,7 +38,7 @@ def issue(
     not_after: datetime | None = None,
     replaces: SigningKey | None = None,
 ) -> Issued:
-    """Raises ScopeNotAllowed, TooManyKeys."""
+    """Raises ScopeNotAllowed, TooManyKeys; TokenRevoked if the owner has changed since."""
     if not open_to(owner).issuperset(scopes):
         raise errors.ScopeNotAllowed
     if living(owner).count() >= MOST:
@@ -54,6 +54,8 @@ def issue(
     secret = secrets.token_bytes(SECRET_BYTES)
     key.secret = sealed.seal(secret, _place(key))
     with transaction.atomic():
+        if epochs.hold(owner) is None:
+            raise errors.TokenRevoked
         key.save(force_insert=True)
         _note_issue(key, replaces)
     transaction.on_commit(

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
+from django.utils import timezone
 from rest_framework.test import APIRequestFactory
 
-from accounts import control, credentials, epochs, errors, rotation, sessions
-from accounts.models import LoginSession, Refresh
+from accounts import control, credentials, epochs, errors, rotation, sessions, signing_keys
+from accounts.models import LoginSession, Refresh, SigningKey
 from accounts.owners import owner
 from accounts.sessions import TokenPair
 from accounts.tokens import AccessToken, read
@@ -220,3 +221,30 @@ def test_a_deletion_of_the_user_waits_for_a_login_under_way(user: User) -> None:
             sessions.end(sessions.of(user), reason="race")
         deletion.result(timeout=60)
     assert not LoginSession.objects.exists()
+
+
+def test_a_user_is_deleted_whatever_they_are_just_doing(db: None) -> None:
+    def refused(work: Callable[[], Any]) -> str | None:
+        try:
+            work()
+        except (errors.InvalidCredentials, errors.TokenRevoked) as error:
+            return error.code
+        return None
+
+    for number in range(10):
+        user = User.objects.create(username=f"leaver-{number}")
+        pair = sessions.start(user)
+
+        def make_key(user: User = user) -> Any:
+            return signing_keys.issue(user, name="late", now=timezone.now())
+
+        together(
+            User.objects.get(pk=user.pk).delete,
+            lambda user=user: refused(lambda: sessions.start(user)),
+            lambda make_key=make_key: refused(make_key),
+            lambda make_key=make_key: refused(make_key),
+            lambda pair=pair: outcome(pair.refresh),
+        )
+        for left in (User, LoginSession, Refresh, SigningKey):
+            assert not left.objects.exists()  # type: ignore[attr-defined]
+        assert refused(make_key) == "token_revoked"
