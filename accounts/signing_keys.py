@@ -89,7 +89,11 @@ def rotate(key: SigningKey, *, overlap: timedelta, now: datetime) -> Issued:
 def revoke(chosen: QuerySet[SigningKey], *, actor: str, now: datetime) -> int:
     """For good: the secret is forgotten. How many these were."""
     with transaction.atomic():
-        ended = list(chosen.exclude(state=KeyState.REVOKED).order_by("pk").select_for_update())
+        # Not the rows of their owners as well, which the admin has joined.
+        alive = SigningKey.objects.filter(pk__in=chosen.values("pk")).exclude(
+            state=KeyState.REVOKED
+        )
+        ended = list(alive.order_by("pk").select_for_update())
         keyids = [key.keyid for key in ended]
         SigningKey.objects.filter(keyid__in=keyids).update(
             state=KeyState.REVOKED, secret="", not_after=now

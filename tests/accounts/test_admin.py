@@ -4,9 +4,11 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from accounts import sessions, signing_keys
+from accounts import attempts, sessions, signing_keys
+from accounts.login import Origin
 from accounts.models import AuthEvent, LoginSession
 
 from .conftest import Call, Json
@@ -111,6 +113,29 @@ def test_a_user_is_deleted_with_all_that_is_theirs(operator: User, pair: Json, u
     assert signed_in(operator).post(path, {"post": "yes"}).status_code == 302
     assert not User.objects.filter(pk=user.pk).exists()
     assert not LoginSession.objects.exists()
+
+
+def full(number: int) -> None:
+    """A row of each kind for each of so many users."""
+    for place in range(number):
+        user = User.objects.create_user(f"user {number} {place}")
+        sessions.start(user)
+        signing_keys.issue(user, name="ci", now=timezone.now())
+        attempts.fail(attempts.reserve(attempts.account(user.pk), Origin()), Origin("192.0.2.0/24"))
+
+
+@pytest.mark.parametrize("kind", ["loginsession", "signingkey", "loginguard", "authevent"])
+def test_a_long_list_asks_no_more_often_than_a_short_one(
+    operator: User, django_assert_max_num_queries: DjangoAssertNumQueries, kind: str
+) -> None:
+    client = signed_in(operator)
+    full(1)
+    with django_assert_max_num_queries(50) as short:
+        client.get(f"/admin/accounts/{kind}/")
+    full(10)
+    with django_assert_max_num_queries(len(short)) as _:
+        page = client.get(f"/admin/accounts/{kind}/")
+    assert page.text.count("user 10 ") >= 10
 
 
 def test_looking_does_not_allow_ending(pair: Json, call: Call) -> None:
