@@ -2,12 +2,14 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.product import Product
 from tests.servers import scratch
 
 PASSWORD = "tide and time"
+# On a busy machine a page takes as long to come alive as an action may.
+expect.set_options(timeout=30_000)
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
