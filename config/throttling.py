@@ -23,11 +23,10 @@ class LimitMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        if COUNTED not in request.META and _limited(request):
+        # What was done must not be denied, and OPTIONS does nothing.
+        if COUNTED not in request.META and response.status_code >= 400 and _limited(request):
             counted = count(request, of_address(request))
-            # What was done all the same must not be denied.
-            if counted.wait and response.status_code >= 400:
-                response = _refusal(request, counted)
+            response = _refusal(request, counted) if counted.wait else response
         if COUNTED in request.META:
             for name, value in request.META[COUNTED].headers().items():
                 response.headers[name] = value
