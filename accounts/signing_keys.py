@@ -67,11 +67,14 @@ def issue(
 def rotate(key: SigningKey, *, overlap: timedelta, now: datetime) -> Issued:
     """A new key like ``key``, which retires and dies after ``overlap``.
 
-    Without scopes that its owner may not have any more. Raises NotRotatable unless it is active:
-    of two rotations at once, one finds it retiring.
+    Without scopes that its owner may not have any more. Raises NotRotatable unless it is active,
+    and of two rotations at once one finds it retiring; else as ``issue``.
     """
     end = min(filter(None, [key.not_after, now + overlap]))
     with transaction.atomic():
+        # Before the key, as a deletion of its owner takes them.
+        if epochs.hold(key.owner) is None:
+            raise errors.TokenRevoked
         active = SigningKey.objects.filter(pk=key.pk, state=KeyState.ACTIVE)
         if not active.update(state=KeyState.RETIRING, not_after=end):
             raise errors.NotRotatable

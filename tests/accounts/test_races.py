@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -248,3 +249,24 @@ def test_a_user_is_deleted_whatever_they_are_just_doing(db: None) -> None:
         for left in (User, LoginSession, Refresh, SigningKey):
             assert not left.objects.exists()  # type: ignore[attr-defined]
         assert refused(make_key) == "token_revoked"
+
+
+def test_a_rotation_of_a_key_waits_for_the_deletion_of_its_owner(user: User) -> None:
+    signing_keys.issue(user, name="ci", now=timezone.now())
+    key = SigningKey.objects.select_related("owner").get()
+
+    def rotate() -> str:
+        try:
+            signing_keys.rotate(key, overlap=timedelta(0), now=timezone.now())
+        except (errors.TokenRevoked, errors.NotRotatable):
+            return "too late"
+        return "rotated"
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            epochs.hold(user)
+            rotation_of_key = pool.submit(in_own_connection, rotate)
+            wait_until(waits)
+            user.delete()
+        assert rotation_of_key.result(timeout=60) == "too late"
+    assert not SigningKey.objects.exists()
