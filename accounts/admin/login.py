@@ -1,6 +1,7 @@
 """The admin's login page, where it says that an account is locked or somebody too quick.
 
-Without it the lock holds all the same; the page then says that the password is wrong.
+Without it the lock holds all the same; the page then says that the password is wrong. And the way
+out, where a browser is told to forget what it saw.
 """
 
 import math
@@ -18,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from accounts import login
 from accounts.conf import conf
 from accounts.errors import AccountsError
+from accounts.farewell import FORGET
 
 COOKIE = "device_token"
 
@@ -41,6 +43,16 @@ def login_page(request: HttpRequest, **context: Any) -> HttpResponseBase:
         response.headers["Retry-After"] = str(math.ceil(error.retry_after or 0))
     elif isinstance(request.user, AbstractBaseUser) and login.admitted(request, request.user):
         _remember(request, response, request.user)
+    return response
+
+
+def logout_page(request: HttpRequest, **context: Any) -> HttpResponseBase:
+    """To be mounted before ``admin.site.urls``, as ``admin/logout/``."""
+    response = admin.site.logout(request, **context)
+    # Not with a refusal, or an image of another site could log people out.
+    if response.status_code < 400:
+        for name, value in FORGET.items():
+            response.headers[name] = value
     return response
 
 

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from accounts import credentials, sessions
 from accounts.errors import TokenRevoked
+from accounts.farewell import FORGET
 from accounts.models import LoginSession
 from accounts.serializers import Me, PasswordChange, Revoked, SessionRow, TokenPairReply
 from accounts.sessions import Reason
@@ -53,7 +54,7 @@ class LogoutView(SignedIn):
     def post(self, request: Request) -> Response:
         """End the session of the token used."""
         sessions.end(self.own().filter(pk=self.sid), reason=Reason.LOGOUT)
-        return Response(status=204)
+        return Response(status=204, headers=FORGET)
 
 
 class SessionsView(SignedIn, ListAPIView[LoginSession]):

@@ -36,6 +36,7 @@ def test_me_tells_who_the_token_speaks_for(
 def test_after_a_logout_the_access_token_is_dead_in_the_same_second(pair: Json, call: Call) -> None:
     answer = call("POST", "logout", access=pair["access"])
     assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["Clear-Site-Data"] == '"cache", "cookies", "storage"'
     again = call("GET", "me", access=pair["access"])
     assert (again.status_code, again.json()["code"]) == (401, "token_revoked")
     refreshed = call("POST", "token/refresh", {"refresh": pair["refresh"]})

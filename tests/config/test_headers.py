@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
 
@@ -181,3 +182,16 @@ def test_the_wrapper_around_an_asynchronous_application_does_the_same() -> None:
     expected = [*SOUND, *(ALWAYS | Kind.ADMIN.value).items()]
     assert start["headers"] == [(n.lower().encode(), v.encode()) for n, v in expected]
     assert body == {"type": "http.response.body", "body": b"hello"}
+
+
+def test_who_leaves_the_admin_has_the_browser_forget_and_nobody_else_can(
+    client: Client, operator: User
+) -> None:
+    client.force_login(operator)
+    assert client.get("/admin/").status_code == 200
+    refused = client.get("/admin/logout/")
+    assert (refused.status_code, refused.headers.get("Clear-Site-Data")) == (405, None)
+    left = client.post("/admin/logout/")
+    assert left.status_code == 200
+    assert left.headers["Clear-Site-Data"] == '"cache", "cookies", "storage"'
+    assert client.get("/admin/").status_code == 302
