@@ -8,6 +8,8 @@ from .models import LoginGuard, LoginSession, SigningKey
 from .scopes import USUAL, Scope
 
 LONGEST_PAGE = 200
+# Ours have some 500 characters.
+LONGEST_TOKEN = 8_192
 
 
 class Text(serializers.CharField):
@@ -48,12 +50,12 @@ class SignIn(Strict):
 
 
 class RefreshRequest(Strict):
-    refresh = Text(write_only=True)
+    refresh = Text(max_length=LONGEST_TOKEN, write_only=True)
 
 
 class Revocation(Strict):
-    token = Text(write_only=True)
-    token_type_hint = Text(required=False)
+    token = Text(max_length=LONGEST_TOKEN, write_only=True)
+    token_type_hint = Text(max_length=100, required=False)
 
 
 class Introspection(Revocation):

@@ -26,7 +26,7 @@ def one_line(text: str) -> None:
 class Listing(KnownSerializer):
     """The query of a list."""
 
-    cursor = serializers.CharField(required=False)
+    cursor = serializers.CharField(required=False, max_length=500)
     limit = serializers.IntegerField(min_value=1, max_value=LONGEST_PAGE, default=50)
 
 

@@ -61,6 +61,12 @@ HEADERS: Json = {
         "schema": {"type": "string"},
     },
 }
+# Limits that hold, and that drf-spectacular does not find.
+PARAMETERS: Json = {
+    "cursor": {"minLength": 1, "maxLength": 500},
+    "limit": {"minimum": 1, "maximum": 200},
+    "Idempotency-Key": {"pattern": "^[!-~]{1,200}$"},
+}
 TOKEN_CODES = ("not_authenticated", "token_expired", "token_invalid", "token_revoked")
 
 
@@ -90,6 +96,8 @@ def _complete_page(schema: Json) -> None:
 def _complete(operation: Json, path: str, method: str) -> None:
     if example := EXAMPLES.get(operation["operationId"]):
         operation["requestBody"]["content"]["application/json"]["example"] = example
+    for parameter in operation.get("parameters", ()):
+        parameter["schema"] |= PARAMETERS.get(parameter["name"], {})
     codes: dict[int, set[str]] = {}
     for status, code in (*_general(operation, method), *_own(operation)):
         codes.setdefault(status, set()).add(code)

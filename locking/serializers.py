@@ -118,7 +118,7 @@ class LeaseReply(serializers.Serializer[Any]):
 class Listing(Strict):
     """The query of a list."""
 
-    cursor = serializers.CharField(required=False)
+    cursor = serializers.CharField(required=False, max_length=500)
     limit = serializers.IntegerField(min_value=1, max_value=LONGEST_PAGE, default=50)
 
 
