@@ -156,6 +156,8 @@ def test_five_failures_open_the_circuit_for_both_workers_and_it_recovers_alone(
 
 def test_every_kind_of_answer_carries_the_security_headers(product: Product, token: str) -> None:
     bearer = {"Authorization": f"Bearer {token}"}
+    # Another test may have killed the workers, and a busy machine takes its time to look around.
+    until(lambda: _ready(product))
     answers = {
         "health": call("GET", f"{product.url}/health"),
         "live": call("HEAD", f"{product.url}/health/live"),
@@ -179,7 +181,7 @@ def test_every_kind_of_answer_carries_the_security_headers(product: Product, tok
         assert headers["x-frame-options"] == "DENY", name
         assert headers["x-xss-protection"] == "1; mode=block", name
         assert "frame-ancestors 'none'" in headers["content-security-policy"], name
-        assert "x-request-id" in headers or name in {"health", "live", "metrics", "post to health"}
+        assert "x-request-id" in headers, name
     statuses = {name: reply.status for name, reply in answers.items()}
     assert statuses == dict.fromkeys(answers, 200) | {
         "not found": 404,
