@@ -132,7 +132,6 @@ CORS_ALLOW_HEADERS = [
     "content-type",
     "idempotency-key",
     "if-match",
-    "if-match",
     "if-none-match",
     "signature",
     "signature-input",
@@ -140,7 +139,6 @@ CORS_ALLOW_HEADERS = [
     "x-request-id",
 ]
 CORS_EXPOSE_HEADERS = [
-    "ETag",
     "ETag",
     "Idempotent-Replay",
     "Location",
