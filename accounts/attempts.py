@@ -99,11 +99,17 @@ def fail(given: Try, origin: Origin) -> None:
     _announce(given.subject, given.guard, run(FAIL, values, policy(), now), now, origin)
 
 
-def succeed(given: Try) -> None:
-    """Raises AccountLocked if an operator has locked the account meanwhile."""
+def succeed(given: Try) -> bool:
+    """False if the user was deleted meanwhile, and the row with them.
+
+    Raises AccountLocked if an operator has locked the account.
+    """
     values = {"id": given.guard, "generation": given.generation}
-    if not run(SUCCEED, values, policy(), timezone.now()):
+    if run(SUCCEED, values, policy(), timezone.now()):
+        return True
+    if LoginGuard.objects.filter(pk=given.guard).exists():
         raise AccountLocked(retry_after=conf().lockout_longest)
+    return False
 
 
 def cancel(given: Try) -> None:

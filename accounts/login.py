@@ -153,8 +153,7 @@ class LockoutBackend(ModelBackend):
             attempts.cancel(given)
             raise
         if proven:
-            attempts.succeed(given)
-            return True
+            return attempts.succeed(given)
         subject = given.subject
         audit.record(EventKind.FAILED, subject.user_pk, subject.digest, origin)
         attempts.fail(given, origin)

@@ -192,3 +192,9 @@ def test_what_was_counted_outlives_the_callers_rollback(user: User) -> None:
         attempts.fail(attempts.reserve(subject, HERE), HERE)
         raise KeyError
     assert stored().failed == 1
+
+
+def test_a_user_who_is_deleted_meanwhile_is_not_let_in_and_not_called_locked(user: User) -> None:
+    given = attempts.reserve(attempts.account(user.pk), HERE)
+    user.delete()
+    assert not attempts.succeed(given)
