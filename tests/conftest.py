@@ -1,3 +1,4 @@
+import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -19,6 +20,12 @@ from tests.servers import Valkey, scratch, valkey_url
 def pytest_unconfigure() -> None:
     """Threads that still log while the process ends find pytest's capture closed."""
     logging.raiseExceptions = False
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests are there to stay: collections need not look at them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

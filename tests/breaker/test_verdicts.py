@@ -207,6 +207,8 @@ DROPPABLE = (TwoBeats, Stream, HandedOn)
 class Verdicts(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
+        # A collection looks at what a call leaves behind, not at all that other tests did.
+        gc.freeze()
         self.breaker = get_breaker(f"verdicts:{next(numbers)}", **PATIENT)
         self.breaker.replica.load()
         self.loop = asyncio.new_event_loop()
@@ -255,6 +257,7 @@ class Verdicts(RuleBasedStateMachine):
         for call in (*self.in_flight, *self.judged):
             call.end(None)
         self.loop.close()
+        gc.unfreeze()
 
 
 TestVerdicts = Verdicts.TestCase
