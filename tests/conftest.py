@@ -46,6 +46,10 @@ def _touches_database(item: pytest.Item) -> bool:
 def clean_valkey() -> Iterator[None]:
     """Each test meets an empty store, and circuits that no test has opened."""
     yield
+    empty_store()
+
+
+def empty_store() -> None:
     agent.forget()
     with redis.Redis.from_url(valkey_url()) as client:
         client.flushall()

@@ -14,7 +14,7 @@ import schemathesis
 from django.contrib.auth.models import User
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
+from django.db import close_old_connections, transaction
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.stateful import run_state_machine_as_test
 from pytest_django import Settings
@@ -26,6 +26,7 @@ from breaker import get_breaker
 from config.headers import SecurityHeaders
 from config.requests import Requests
 from tests.conformance import document
+from tests.conftest import empty_store
 from tests.google.conftest import Remote, remote, simulator
 
 __all__ = ["remote", "simulator"]
@@ -76,6 +77,11 @@ def caller(operator: User) -> Caller:
     return Caller(operator)
 
 
+def make_circuits() -> None:
+    for name in ("veo", "partner/a b"):
+        get_breaker(name).call(int)
+
+
 def unguarded() -> Any:
     """The document, as if everybody were let in: tokens are the caller's affair."""
     copied = deepcopy(document())
@@ -89,8 +95,7 @@ def unguarded() -> Any:
 def schema(settings: Settings, remote: Remote) -> Iterator[Any]:
     # Whoever waits for a lock would keep the others from their turn.
     settings.LOCKING = {**settings.LOCKING, "HTTP_WAITERS": 0}
-    for name in ("veo", "partner/a b"):
-        get_breaker(name).call(int)
+    make_circuits()
     found = schemathesis.openapi.from_dict(unguarded())
     found.app = Requests(SecurityHeaders(WSGIHandler()))
     # As Django's own client does: the connection is in the test's transaction.
@@ -127,6 +132,17 @@ def test_no_request_alone_is_answered_otherwise_than_documented(
 
 def test_no_requests_in_a_row_are(schema: Any, caller: Caller) -> None:
     class Workflow(schema.as_state_machine()):  # type: ignore[misc]
+        """Each begins where the one before did, or the same steps would not lead to the same."""
+
+        def setup(self) -> None:
+            self.before = transaction.savepoint()
+            make_circuits()
+
+        def teardown(self) -> None:
+            transaction.savepoint_rollback(self.before)
+            empty_store()
+            super().teardown()
+
         def get_call_kwargs(self, case: Case) -> dict[str, Any]:
             return {"headers": caller.headers()}
 
