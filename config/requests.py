@@ -2,7 +2,6 @@
 
 import logging
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,7 +10,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 
 from config import tracing
-from config.current import Current, here, note
+from config.current import Current, here, note, unique
 from config.methods import no_trace, options
 from config.tracing import Trace
 
@@ -65,8 +64,8 @@ def _begin(environ: dict[str, Any]) -> Current:
     method = environ["REQUEST_METHOD"]
     probe = PROBES.match(environ.get("PATH_INFO", ""))
     return Current(
-        id=given if ACCEPTED_ID.fullmatch(given) else secrets.token_hex(16),
-        trace=trace or Trace(secrets.token_hex(16)),
+        id=given if ACCEPTED_ID.fullmatch(given) else unique(32),
+        trace=trace or Trace(unique(32)),
         method=method if method in METHODS else "OTHER",
         began=began,
         route=probe[0] if probe else None,
