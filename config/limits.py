@@ -6,7 +6,6 @@ limits of logins and the lock of accounts, never passes anybody unseen.
 """
 
 import math
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,7 @@ from accounts import addresses, limiter, limits
 from accounts.limiter import Count
 from accounts.limits import MINUTE, Limit
 from accounts.signing import SignedBy
-from config.current import note
+from config.current import note, unique
 from config.outage import Outage
 
 # Where a request keeps what was counted for it.
@@ -98,7 +97,7 @@ def _ask(found: Sequence[Limit]) -> Count | None:
         return None
     try:
         client = get_redis_connection(settings.ACCOUNTS["CACHE"])
-        count = limiter.take_in_redis(client, found, secrets.token_urlsafe(12))
+        count = limiter.take_in_redis(client, found, unique(24))
     except redis.RedisError as error:
         outage.failed(error)
         return None

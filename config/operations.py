@@ -3,8 +3,6 @@
 Named by the errors themselves, so that a status and its code are written down once.
 """
 
-from typing import Any
-
 from accounts import errors as accounts
 from breaker import errors as breaker
 from breaker.contrib.google import errors as google
@@ -88,38 +86,4 @@ RAISED: dict[str, tuple[Told, ...]] = {
     "locks_extend": (*LOCK, locking.LockLost),
     "locks_release": (*LOCK, locking.LockLost),
     "locks_force_release": (*LOCK, Forbidden, locking.StaleFence),
-}
-
-# Of bodies; of each, one that its operation takes.
-NAME, WHY = "render:42", "the partner asked us to wait"
-TOKEN = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"  # noqa: S105
-COMMANDED = {"reason": WHY}
-EXAMPLES: dict[str, dict[str, Any]] = {
-    "auth_token_create": {"username": "ada", "password": "correct horse battery staple"},
-    "auth_token_refresh_create": {"refresh": "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl"},
-    "auth_token_revoke_create": {"token": "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl"},
-    "auth_token_introspect_create": {"token": "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl"},
-    "auth_password_change_create": {
-        "current_password": "correct horse battery staple",
-        "new_password": "a lighthouse keeps its own hours",
-    },
-    "auth_lockouts_unlock_create": {"reason": "the owner has called"},
-    "auth_signing_keys_create": {"name": "render farm", "scopes": ["generate", "read"]},
-    "auth_signing_keys_rotate": {"overlap_seconds": 3_600},
-    "breakers_open": COMMANDED | {"expires_in": 600},
-    "breakers_close": COMMANDED,
-    "breakers_disable": COMMANDED | {"expires_in": 600},
-    "breakers_metrics_only": COMMANDED | {"expires_in": 600},
-    "breakers_auto": COMMANDED | {"expected_epoch": 7},
-    "breakers_reset": COMMANDED,
-    "breakers_config": {"failure_threshold": 3, "open_timeout": 30, "failure_rate": None},
-    "generations_create": {
-        "service": "imagen",
-        "prompt": "a lighthouse at dawn",
-        "parameters": {"count": 1, "aspect_ratio": "16:9"},
-    },
-    "locks_acquire": {"name": NAME, "lease": 30, "wait": 5, "meta": {"job": "render"}},
-    "locks_extend": {"name": NAME, "token": TOKEN, "lease": 30},
-    "locks_release": {"name": NAME, "token": TOKEN},
-    "locks_force_release": {"name": NAME, "fence": 7, "reason": "its holder hangs"},
 }

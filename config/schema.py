@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-from config.operations import EXAMPLES, RAISED
+from config.examples import ANSWERS, BODIES
+from config.operations import RAISED
 from config.problems import CODES, MEDIA_TYPE
 
 Json = dict[str, Any]
@@ -94,8 +95,12 @@ def _complete_page(schema: Json) -> None:
 
 
 def _complete(operation: Json, path: str, method: str) -> None:
-    if example := EXAMPLES.get(operation["operationId"]):
+    if example := BODIES.get(operation["operationId"]):
         operation["requestBody"]["content"]["application/json"]["example"] = example
+    for response in operation["responses"].values():
+        if content := response.get("content", {}).get("application/json"):
+            name = content["schema"].get("$ref", "").rpartition("/")[2]
+            content["example"] = ANSWERS.get(name, {})
     for parameter in operation.get("parameters", ()):
         parameter["schema"] |= PARAMETERS.get(parameter["name"], {})
     codes: dict[int, set[str]] = {}

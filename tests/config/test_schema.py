@@ -10,7 +10,8 @@ from jsonschema_rs import Draft202012Validator
 
 from accounts.errors import AccountsError
 from breaker.errors import BreakerError
-from config.operations import EXAMPLES, RAISED
+from config.examples import ANSWERS, BODIES
+from config.operations import RAISED
 from config.problems import CODES, MEDIA_TYPE
 from locking.errors import LockError
 from tests.conformance import check, document
@@ -73,7 +74,7 @@ def test_an_operation_has_one_name_and_no_answer_without_a_description() -> None
     names = [operation["operationId"] for _, _, operation in operations()]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z_]+", name) for name in names)
-    assert RAISED.keys() | EXAMPLES.keys() <= set(names)
+    assert RAISED.keys() | BODIES.keys() <= set(names)
     assert all("default" not in operation["responses"] for _, _, operation in operations())
 
 
@@ -97,6 +98,7 @@ def test_every_code_is_documented_where_it_may_come() -> None:
 
 def test_every_example_is_one() -> None:
     components = document()["components"]
+    told: set[str] = set()
     for method, path, operation in operations():
         shown = [
             (content["schema"], example["value"])
@@ -107,9 +109,14 @@ def test_every_example_is_one() -> None:
             content = operation["requestBody"]["content"]["application/json"]
             assert "example" in content, (method, path)
             shown.append((content["schema"], content["example"]))
+        for answer in operation["responses"].values():
+            if content := answer.get("content", {}).get("application/json"):
+                shown.append((content["schema"], content["example"]))
+                told |= {content["schema"].get("$ref", "").rpartition("/")[2]}
         for schema, value in shown:
             validator = Draft202012Validator({**schema, "components": components})
             assert not list(validator.iter_errors(value)), (method, path, value)
+    assert told - {""} == set(ANSWERS)
 
 
 def test_every_body_is_refused_with_a_field_that_nobody_knows() -> None:
