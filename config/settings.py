@@ -239,6 +239,7 @@ LOCKING = {
 }
 BREAKER = {"CACHE": "breaker"}
 HEALTH = {
+    "DISK": DATA_DIR,
     "TOKENS": env.list("HEALTH_TOKENS", default=[]),
     "ALLOWED_CIDRS": env.list("HEALTH_ALLOWED_CIDRS", default=["127.0.0.0/8", "::1/128"]),
     "RELEASE": VERSION,

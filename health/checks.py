@@ -1,5 +1,6 @@
 """System checks of the ``HEALTH`` setting. E001 is a misspelt key, E002 a wrong value."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -11,15 +12,23 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from .conf import Settings, conf
-from .registry import available
+from .probes import Probe
+from .registry import built_in, imported
 
 KEYS = [field.name.upper() for field in fields(Settings)]
+NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+# What /health/… means besides services.
+RESERVED = {"live", "ready", "startup", "detailed"}
+# As many label values as a metric may have.
+MOST_SERVICES = 32
 SHA256_HEX = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 TYPES: dict[str, tuple[type, ...]] = {
     "SERVICES": (list, tuple, type(None)),
     "INTERVALS": (dict,),
     "DEADLINES": (dict,),
+    "PROBES": (list, tuple),
     "CACHE": (str,),
+    "DISK": (str, os.PathLike),
     "RELEASE": (str,),
     "TOKENS": (list, tuple),
     "ALLOWED_CIDRS": (list, tuple),
@@ -63,7 +72,32 @@ def _access(wanted: Settings) -> Iterator[CheckMessage]:
 
 
 def _services(wanted: Settings) -> Iterator[CheckMessage]:
-    known = {probe.name for probe in available()}
+    own: list[Probe] = []
+    for path in wanted.probes:
+        try:
+            own.append(imported(path))
+        except Exception as error:  # whatever their code raises is what is wrong with it
+            yield _wrong("PROBES", f"{path!r} makes no probe: {error}", number=7)
+    given = {probe.name for probe in built_in()}
+    yield from _own(own, given)
+    yield from _chosen(wanted, known=given | {probe.name for probe in own})
+
+
+def _own(probes: list[Probe], given: set[str]) -> Iterator[CheckMessage]:
+    for probe in probes:
+        if not NAME.fullmatch(probe.name):
+            hint = f"Such as {NAME.pattern}."
+            yield _wrong("PROBES", f"{probe.name!r} is no name for a service", number=8, hint=hint)
+        elif probe.name in given | RESERVED:
+            yield _wrong("PROBES", f"the name {probe.name!r} is taken", number=6)
+    for (name, component), times in Counter((one.name, one.component) for one in probes).items():
+        if times > 1:
+            yield _wrong("PROBES", f"{name!r} has {component!r} {times} times", number=6)
+    if (services := len(given | {probe.name for probe in probes})) > MOST_SERVICES:
+        yield _wrong("PROBES", f"{services} services are more than {MOST_SERVICES}", number=9)
+
+
+def _chosen(wanted: Settings, *, known: set[str]) -> Iterator[CheckMessage]:
     for key, names in (
         ("SERVICES", wanted.services or ()),
         ("INTERVALS", wanted.intervals),

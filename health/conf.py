@@ -1,5 +1,6 @@
 """The ``HEALTH`` settings dict."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,9 @@ from django.conf import settings
 class Settings:
     """``services`` None watches all there is; intervals and deadlines are seconds by service.
 
+    ``probes`` are dotted paths to what returns a probe when called without arguments: a subclass
+    of ``health.Probe``, or a function. ``disk`` is a directory whose disk must not run full.
+
     ``tokens`` are SHA-256 hex digests of bearer tokens. They and ``allowed_cidrs`` open the
     details and /metrics; everybody else sees status words.
     """
@@ -17,7 +21,9 @@ class Settings:
     services: Sequence[str] | None = None
     intervals: Mapping[str, float] = field(default_factory=dict)
     deadlines: Mapping[str, float] = field(default_factory=dict)
+    probes: Sequence[str] = ()
     cache: str = "default"
+    disk: str | os.PathLike[str] = ""
     release: str = ""
     tokens: Sequence[str] = ()
     allowed_cidrs: Sequence[str] = ()

@@ -29,6 +29,9 @@ PHRASES = {
     "too many c": Reason.SATURATED,  # clients, connections
     "max number of clients": Reason.SATURATED,
     "maxmemory": Reason.SATURATED,
+    "read only": Reason.READ_ONLY,
+    "read-only": Reason.READ_ONLY,
+    "readonly": Reason.READ_ONLY,
 }
 
 

@@ -30,6 +30,8 @@ class Reason(StrEnum):
     DRAINING = "draining"
     NOT_CONFIGURED = "not_configured"
     SATURATED = "saturated"
+    READ_ONLY = "read_only"
+    UNAPPLIED = "unapplied"
     ERROR = "error"
 
 

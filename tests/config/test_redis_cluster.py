@@ -84,7 +84,9 @@ def _is_open(function) -> bool:
 
 
 def test_the_health_of_a_cluster_is_probed(on_cluster: Cluster):
-    assert Cache("default").run().status is Status.PASS
+    result = Cache("default").run()
+    assert result.status is Status.PASS
+    assert "usedMemoryBytes" in result.values
 
 
 def test_logins_are_limited_and_ends_of_sessions_told_through_a_cluster(on_cluster: Cluster):

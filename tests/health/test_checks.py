@@ -1,3 +1,5 @@
+import sys
+from functools import partial
 from typing import Any
 
 import pytest
@@ -5,7 +7,30 @@ from pytest_django.fixtures import Settings
 
 from health.checks import check_settings
 
+from .probes import Fake
+
 DIGEST = "ab" * 32
+HERE = __name__
+
+
+def partner() -> Fake:
+    return Fake("partner")
+
+
+def pretender() -> Fake:
+    return Fake("database")
+
+
+def route() -> Fake:
+    return Fake("detailed")
+
+
+def shouting() -> Fake:
+    return Fake("Partner!")
+
+
+def text() -> str:
+    return "partner"
 
 
 def problems() -> list[tuple[str | None, str]]:
@@ -26,6 +51,16 @@ def problems() -> list[tuple[str | None, str]]:
         ({"SERVICES": ["database", "databose"]}, "health.E005", "databose"),
         ({"INTERVALS": {"cash": 3}}, "health.E005", "cash"),
         ({"SERVICES": ["cache", "cache"]}, "health.E006", "cache"),
+        ({"PROBES": [f"{HERE}.partner", f"{HERE}.partner"]}, "health.E006", "partner"),
+        ({"PROBES": [f"{HERE}.pretender"]}, "health.E006", "database"),
+        ({"PROBES": [f"{HERE}.route"]}, "health.E006", "detailed"),
+        ({"PROBES": f"{HERE}.partner"}, "health.E002", "PROBES"),
+        ({"PROBES": [f"{HERE}.nobody"]}, "health.E007", "nobody"),
+        ({"PROBES": ["no_such_module.Probe"]}, "health.E007", "no_such_module"),
+        ({"PROBES": [f"{HERE}.text"]}, "health.E007", "str"),
+        ({"PROBES": ["health.Probe"]}, "health.E007", "abstract"),
+        ({"PROBES": [f"{HERE}.shouting"]}, "health.E008", "Partner!"),
+        ({"DISK": 3}, "health.E002", "DISK"),
     ],
 )
 def test_a_wrong_setting_is_named(
@@ -49,15 +84,27 @@ def test_a_token_given_in_clear_is_not_repeated(settings: Settings) -> None:
     [
         {},
         {
-            "SERVICES": ["database", "cache"],
-            "INTERVALS": {"cache": 2},
+            "SERVICES": ["database", "cache", "partner"],
+            "INTERVALS": {"cache": 2, "partner": 60},
             "DEADLINES": {"database": 3.5},
             "TOKENS": [DIGEST],
             "ALLOWED_CIDRS": ["10.0.0.0/8", "::1/128"],
             "DRAIN_SECONDS": 5,
+            "PROBES": [f"{HERE}.partner"],
+            "DISK": "/",
         },
     ],
 )
 def test_right_settings_pass(settings: Settings, values: dict[str, Any]) -> None:
     settings.HEALTH = values
     assert problems() == []
+
+
+def test_services_end_at_thirty_two(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(30):
+        maker = partial(Fake, f"partner_{number}")
+        monkeypatch.setattr(sys.modules[HERE], f"partner_{number}", maker, raising=False)
+    settings.HEALTH = {"PROBES": [f"{HERE}.partner_{number}" for number in range(30)]}
+    [(number, message)] = problems()
+    assert number == "health.E009"
+    assert "more than 32" in message

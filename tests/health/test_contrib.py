@@ -75,8 +75,8 @@ def circuit(name: str, state: str = "closed", override: str | None = None) -> Ci
 
 def test_each_installed_app_brings_its_services() -> None:
     assert [probe.name for probe in registry.available()] == [
-        "database", "cache", "locks", "breakers", "google_imagen", "google_veo", "google_vertex_ai",
-        "accounts",
+        "database", "migrations", "cache", "disk", "locks", "breakers", "google_imagen",
+        "google_veo", "google_vertex_ai", "accounts",
     ]  # fmt: skip
 
 

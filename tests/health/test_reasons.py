@@ -28,6 +28,7 @@ def wrapped(text: str, cause: BaseException) -> Exception:
         (RuntimeError('FATAL: password authentication failed for user "x"'), Reason.CREDENTIALS),
         (RuntimeError("FATAL: sorry, too many clients already"), Reason.SATURATED),
         (RuntimeError("OOM command not allowed when used memory > 'maxmemory'."), Reason.SATURATED),
+        (RuntimeError("cannot execute INSERT in a read-only transaction"), Reason.READ_ONLY),
         (ValueError("anything else"), Reason.ERROR),
         (SystemExit(3), Reason.ERROR),
     ],

@@ -1,6 +1,6 @@
 from pytest_django.fixtures import Settings
 
-from health import registry
+from health import CheckResult, Probe, Status, registry
 
 
 def names() -> list[str]:
@@ -30,3 +30,29 @@ def test_a_cache_in_this_process_needs_no_probe(settings: Settings) -> None:
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     settings.HEALTH = {"SERVICES": ["cache"]}
     assert names() == []
+
+
+def test_own_probes_come_after_those_of_the_project(settings: Settings) -> None:
+    settings.HEALTH = {
+        "PROBES": ["tests.health.test_registry.Partner"],
+        "SERVICES": ["partner", "cache"],
+        "INTERVALS": {"partner": 60},
+    }
+    assert [(probe.name, probe.interval) for probe in registry.probes()] == [
+        ("cache", 5.0),
+        ("partner", 60),
+    ]
+
+
+class Partner(Probe):
+    name = "partner"
+
+    def run(self) -> CheckResult:
+        return CheckResult(Status.PASS)
+
+
+def test_the_disk_is_watched_where_one_is_named(settings: Settings) -> None:
+    settings.HEALTH = {"SERVICES": ["disk"]}
+    assert names() == []
+    settings.HEALTH = {"SERVICES": ["disk"], "DISK": "/"}
+    assert names() == ["disk"]
