@@ -1,8 +1,9 @@
 """What leaves through the wrapper: a body in the form that Accept asks for, and its headers."""
 
+import gzip
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +13,8 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
+# The next levels take twice the time for a tenth less.
+GZIP_LEVEL = 4
 JSON_TYPES = ("application/health+json", "application/json")
 
 
@@ -47,6 +50,17 @@ def health(
         if media_type in JSON_TYPES:
             return Answer(code, media_type, body, extra)
     return Answer(code, "application/json", body, extra)
+
+
+def gzipped(answer: Answer, accept_encoding: str) -> Answer:
+    """A tenth of the size, for those who take it."""
+    for part in accept_encoding.lower().split(","):
+        coding, weighed, weight = part.replace(" ", "").partition(";q=")
+        if coding == "gzip" and not (weighed and not weight.strip("0.")):
+            body = gzip.compress(answer.body, GZIP_LEVEL, mtime=0)
+            encoded = ("Content-Encoding", "gzip")
+            return replace(answer, body=body, extra=(*answer.extra, encoded))
+    return answer
 
 
 def problem(

@@ -14,7 +14,7 @@ from queue import Empty, Queue
 from random import SystemRandom
 from threading import Lock, Thread
 
-from . import contrib, registry
+from . import contrib, counters, registry
 from .identity import this_process
 from .pages import Edition, render
 from .probes import Probe
@@ -149,6 +149,9 @@ def start() -> Checker:
     global _running
     with _lock:
         if _running is None or not _running.alive:
+            # A process that starts often takes the place of one that has ended.
+            if directory := counters.directory():
+                counters.tidy(directory)
             for contribution in contrib.installed():
                 contribution.connect()
             _running = Checker(registry.probes())

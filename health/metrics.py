@@ -1,19 +1,19 @@
 """/metrics: counters of every process and the shared state of the snapshot, side by side.
 
-With ``PROMETHEUS_MULTIPROC_DIR`` set, prometheus_client keeps counters in files and its default
-registry shows one process only. So each scrape builds a registry that reads the files, and adds
-the state that belongs to no process.
+Where the processes of a server share their counters, the default registry of prometheus_client
+shows those of one process only. So each scrape builds a registry that has the sums, and adds the
+state that belongs to no process.
 """
 
-import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.multiprocess import MultiProcessCollector
 
-from . import contrib
+from . import answers, contrib, counters
+from .answers import Answer, Environ
 from .conf import conf
 from .snapshot import Snapshot
 from .verdict import Status
@@ -26,7 +26,7 @@ DURATION = Histogram(
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5),
 )
 ABANDONED = Counter("health_checks_abandoned", "Runs given up at their deadline.", ["service"])
-TRANSITIONS = Counter("health_transitions", "Changes of the status shown.", ["service", "status"])
+TRANSITIONS = Counter("health_transitions", "Changes of the status shown.", ["service", "outcome"])
 REQUESTS = Histogram(
     "health_request_duration_seconds",
     "How long an answer of /health took.",
@@ -35,16 +35,41 @@ REQUESTS = Histogram(
 )
 
 
-def exposition(snapshot: Snapshot, accept: str) -> tuple[bytes, str]:
-    """Body and content type of one scrape."""
+def answer(snapshot: Snapshot, environ: Environ) -> Answer:
+    """One scrape."""
     registry = CollectorRegistry()
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    if directory := counters.directory():
+        counters.tidy(directory)
+        registry.register(counters.SharedCounters(directory))
+        registry.register(SharedFiles(directory))
     else:
         registry.register(REGISTRY)
     registry.register(SharedState(snapshot))
-    encode, content_type = choose_encoder(accept)
-    return encode(registry), content_type
+    encode, media_type = choose_encoder(_form(environ.get("HTTP_ACCEPT", "")))
+    plain = Answer(200, media_type, encode(registry), (("Vary", "Accept-Encoding"),))
+    return answers.gzipped(plain, environ.get("HTTP_ACCEPT_ENCODING", ""))
+
+
+def _form(accept: str) -> str:
+    """What to ask the library for: it fails on versions that are no numbers."""
+    for part in accept.split(","):
+        match part.partition(";")[0].strip().lower():
+            case "application/openmetrics-text" as openmetrics:
+                return f"{openmetrics}; version=1.0.0"
+            case "text/plain":
+                break
+    return ""
+
+
+class SharedFiles:
+    """Collector of how many files the counters are read from."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def collect(self) -> Iterator[Metric]:
+        files = len(list(self.directory.glob("*.db")))
+        yield GaugeMetricFamily("app_metric_files", "Files that hold counters.", value=files)
 
 
 class SharedState:

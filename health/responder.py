@@ -97,6 +97,4 @@ def _metrics(environ: Environ) -> Answer:
     if not privileged(environ):
         detail = "Metrics are for the addresses and tokens of the HEALTH setting."
         return answers.problem(403, "permission_denied", detail, path="/metrics")
-    snapshot = checker.current().edition.snapshot
-    body, media_type = metrics.exposition(snapshot, environ.get("HTTP_ACCEPT", ""))
-    return Answer(200, media_type, body)
+    return metrics.answer(checker.current().edition.snapshot, environ)

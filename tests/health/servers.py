@@ -27,7 +27,7 @@ class Site:
         command = [
             sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1",
             "--port", str(self.port), "--workers", str(workers), "--blocking-threads",
-            str(self.THREADS), "--workers-kill-timeout", "3",
+            str(self.THREADS), "--workers-kill-timeout", "3", "--respawn-failed-workers",
             "config.wsgi:application",
         ]  # fmt: skip
         with log.open("wb") as output:
@@ -69,6 +69,11 @@ class Site:
         parent = self.process.pid
         children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
         return [parent, *map(int, children)]
+
+    def workers(self) -> list[int]:
+        """Without the process that keeps track of what they share."""
+        ours = [(pid, Path(f"/proc/{pid}/cmdline")) for pid in self.pids()[1:]]
+        return [pid for pid, line in ours if b"resource_tracker" not in line.read_bytes()]
 
     def stop(self) -> None:
         self.process.terminate()

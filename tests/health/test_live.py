@@ -1,12 +1,15 @@
 """The started product while its dependencies are really broken."""
 
+import http.client
 import json
 import os
+import signal
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
+from uuid import uuid4
 
 import pytest
 
@@ -14,6 +17,7 @@ from tests.servers import Valkey, valkey_url
 
 from .conftest import eventually
 from .servers import Site
+from .test_metrics import Samples, samples
 
 pytestmark = pytest.mark.live
 Serve = Callable[..., Site]
@@ -103,16 +107,68 @@ def test_a_dead_valkey_warns_and_its_return_is_noticed(
     eventually(lambda: words()["cache"] == words()["locks"] == "pass")
 
 
-def test_counters_of_two_workers_sum(
+def test_counts_outlive_their_workers_and_nobody_invents_series(
     serve: Serve, process_env: dict[str, str], tmp_path: Path
 ) -> None:
     counters = tmp_path / "metrics"
     counters.mkdir()
     site = serve({**process_env, "PROMETHEUS_MULTIPROC_DIR": str(counters)}, workers=2)
-    for _ in range(40):
-        site.get("/health/ready")
-    text = site.get("/metrics")[1].decode()
-    lines = [line for line in text.splitlines() if "duration_seconds_count{" in line]
-    ready = [line for line in lines if "health_request" in line and 'endpoint="ready"' in line]
-    assert sum(float(line.rpartition(" ")[2]) for line in ready) == 40
-    assert "health_status{" in text
+    eventually(lambda: len(files(site, counters)) == 2)
+    ask(site, 20)
+    worker, file = files(site, counters).popitem()
+    os.kill(worker, signal.SIGKILL)
+    # The one that takes its place puts together what the dead counted.
+    eventually(lambda: not file.exists())
+    ask(site, 20)
+    seen = scrape(site)
+    ready = [
+        value
+        for (name, labels), value in seen.items()
+        if name == "health_request_duration_seconds_count" and ("endpoint", "ready") in labels
+    ]
+    assert sum(ready) == 40
+    assert seen["health_status", (("service", "database"), ("status", "pass"))] in (0, 1)
+
+    invent(site, 1)
+    before = requests_series(site)
+    invent(site, 250)
+    assert requests_series(site) == before
+
+
+def ask(site: Site, times: int) -> None:
+    site.await_live()
+    for _ in range(times):
+        assert site.get("/health/ready")[0] in (200, 503)
+
+
+def files(site: Site, counters: Path) -> dict[int, Path]:
+    """Where the living workers count."""
+    paths = {pid: counters / f"counter_{pid}.db" for pid in site.workers()}
+    return {pid: path for pid, path in paths.items() if path.exists()}
+
+
+def scrape(site: Site) -> Samples:
+    status, body = site.get("/metrics")
+    assert status == 200
+    return samples(body.decode())
+
+
+def requests_series(site: Site) -> set[object]:
+    return {key for key in scrape(site) if key[0].startswith(("django_http", "health_request"))}
+
+
+def invent(site: Site, times: int) -> None:
+    """Methods, paths, hosts and services that there never were."""
+    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
+    for _ in range(times):
+        word = uuid4().hex
+        for method, path, host in (
+            (word.upper(), "/api/v1/locks", "localhost"),
+            ("GET", f"/{word}/{word}", "localhost"),
+            ("GET", "/api/schema", f"{word}.example"),
+            ("GET", f"/health/{word}", f"{word}.example"),
+        ):
+            connection.request(method, path, headers={"Host": host})
+            reply = connection.getresponse()
+            assert reply.status < 500 and reply.read() is not None
+    connection.close()

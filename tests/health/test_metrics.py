@@ -1,3 +1,4 @@
+import gzip
 import subprocess
 import sys
 from collections.abc import Callable
@@ -83,12 +84,50 @@ def test_requests_are_counted_by_endpoint_not_by_path(run: Run) -> None:
     assert samples(text)[count, (("code", "404"), ("endpoint", "other"))] >= 2
 
 
-def test_openmetrics_is_spoken_where_accept_asks_for_it(run: Run) -> None:
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("", "text/plain; version=0.0.4"),
+        ("*/*", "text/plain; version=0.0.4"),
+        ("text/plain, application/openmetrics-text", "text/plain; version=0.0.4"),
+        ("text/html,application/openmetrics-text;q=0.5", "application/openmetrics-text"),
+        ("application/openmetrics-text;version=1.0.0,text/plain", "application/openmetrics-text"),
+        ("Application/OpenMetrics-Text ; version=beta", "application/openmetrics-text"),
+        ("text/plain;version=beta", "text/plain; version=0.0.4"),
+        (";;,=,\xff/", "text/plain; version=0.0.4"),
+    ],
+)
+def test_the_form_is_the_first_known_that_accept_names(
+    run: Run, accept: str, expected: str
+) -> None:
     run(Fake("cache"))
-    accept = "application/openmetrics-text;version=1.0.0"
     reply = call("/metrics", REMOTE_ADDR="127.0.0.1", HTTP_ACCEPT=accept)
-    assert reply.headers["Content-Type"].startswith("application/openmetrics-text")
-    assert reply.body.endswith(b"# EOF\n")
+    assert reply.status == 200
+    assert reply.headers["Content-Type"].startswith(expected)
+    assert reply.body.endswith(b"# EOF\n") is expected.startswith("application")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "packed"),
+    [
+        ("", False),
+        ("gzip", True),
+        ("br, GZIP;q=0.5", True),
+        ("gzip; q=1.0", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000, br", False),
+        ("gzipped", False),
+        (";q=,gzip;q=x", True),
+    ],
+)
+def test_a_scrape_is_packed_for_those_who_take_it(run: Run, accepted: str, packed: bool) -> None:
+    run(Fake("cache"))
+    reply = call("/metrics", REMOTE_ADDR="127.0.0.1", HTTP_ACCEPT_ENCODING=accepted)
+    assert reply.headers["Vary"] == "Accept-Encoding"
+    assert reply.headers["Content-Length"] == str(len(reply.body))
+    assert ("Content-Encoding" in reply.headers) is packed
+    text = gzip.decompress(reply.body) if packed else reply.body
+    assert b"\nhealth_status{" in text
 
 
 def test_invented_methods_add_no_series() -> None:
@@ -109,22 +148,43 @@ def series() -> list[object]:
     return [sample for family in REGISTRY.collect() for sample in family.samples]
 
 
-WORKER = """
-import sys
+# A server whose workers end in every way, and one that is to be left alone.
+SERVER = """
+import os, signal
 import django
 django.setup()
-from health import metrics
-for _ in range(int(sys.argv[1])):
-    metrics.CHECKS.labels("cache", "pass").inc()
-"""
-SCRAPER = """
-import django
-django.setup()
-from datetime import UTC, datetime
 from health import metrics
 from health.snapshot import Snapshot
-snapshot = Snapshot(checks=(), taken=0, time=datetime.now(UTC))
-print(metrics.exposition(snapshot, "")[0].decode())
+from datetime import UTC, datetime
+
+def work(times):
+    "A process that counts so often, and then hangs."
+    ready, done = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        for _ in range(times):
+            metrics.CHECKS.labels("cache", "pass").inc()
+            metrics.DURATION.labels("cache").observe(0.25)
+        os.write(done, b"!")
+        signal.pause()
+    os.read(ready, 1)
+    return pid
+
+def end(pid, number):
+    os.kill(pid, number)
+    os.waitpid(pid, 0)
+
+def scrape():
+    return metrics.answer(Snapshot(checks=(), taken=0, time=datetime.now(UTC)), {}).body.decode()
+
+workers = [work(times) for times in (1, 20, 300, 4000)]
+for generation in range(5):
+    end(workers.pop(0), signal.SIGTERM if generation % 2 else signal.SIGKILL)
+    workers.append(work(2_000))
+    scrape()
+print(scrape())
+for pid in workers:
+    end(pid, signal.SIGKILL)
 """
 
 
@@ -132,16 +192,15 @@ def test_counters_of_all_processes_sum_beside_the_shared_state(
     tmp_path: Path, process_env: dict[str, str]
 ) -> None:
     env = {**process_env, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
-
-    def start(code: str, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", code, *arguments]
-        return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
-
-    workers = [start(WORKER, "30"), start(WORKER, "12")]
-    for worker in workers:
-        worker.communicate(timeout=60)
-        assert worker.returncode == 0
-    text, _ = start(SCRAPER).communicate(timeout=60)
+    text = subprocess.check_output([sys.executable, "-c", SERVER], env=env, text=True, timeout=60)
     seen = samples(text)
-    assert seen["health_checks_total", (("outcome", "pass"), ("service", "cache"))] == 42
+    counted = 1 + 20 + 300 + 4000 + 5 * 2_000
+    service = ("service", "cache")
+    assert seen["health_checks_total", (("outcome", "pass"), service)] == counted
+    assert seen["health_check_duration_seconds_count", (service,)] == counted
+    assert seen["health_check_duration_seconds_sum", (service,)] == counted / 4
+    assert seen["health_check_duration_seconds_bucket", (("le", "0.1"), service)] == 0
+    assert seen["health_check_duration_seconds_bucket", (("le", "0.5"), service)] == counted
     assert any(name == "app_build_info" for name, _ in seen)
+    # Of four processes and of the dead, for two kinds of metrics; their parent has one kind.
+    assert seen["app_metric_files", ()] == 2 * 5 + 1
