@@ -1,33 +1,22 @@
 """``manage.py health``: 0 pass or warn, 1 fail, 2 could not be determined."""
 
 import json
-import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from health import direct, pages, registry, remote
 from health.identity import this_process
+from health.management.leaving import LeavesAtOnce
 from health.verdict import Status, worst
 
 
-class Command(BaseCommand):
+class Command(LeavesAtOnce):
     help = "Probe services here or ask a running server. Exit 0 pass or warn, 1 fail, 2 unknown."
     requires_system_checks = ()
-
-    def run_from_argv(self, argv: list[str]) -> None:
-        """Leave at once: a thread stuck in a driver or a resolver must not hold up the exit."""
-        try:
-            super().run_from_argv(argv)
-            code = 0
-        except SystemExit as leave:
-            code = int(leave.code or 0)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("services", nargs="*", metavar="SERVICE")

@@ -1,0 +1,3 @@
+from health.findings import Ward
+
+ward = Ward("config")

@@ -1,0 +1,1 @@
+"""An app of somebody else's, whose doctor does what a test wants."""
