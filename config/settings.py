@@ -244,6 +244,7 @@ HEALTH = {
     "ALLOWED_CIDRS": env.list("HEALTH_ALLOWED_CIDRS", default=["127.0.0.0/8", "::1/128"]),
     "RELEASE": VERSION,
     "DRAIN_SECONDS": environment.seconds("DRAIN_SECONDS", env.str("DRAIN_SECONDS", default="0")),
+    "RUNTIME_DIR": DATA_DIR / "run" / "health",
 }
 ACCOUNTS = {
     "CACHE": "accounts",

@@ -1,7 +1,8 @@
 """The background engine: one scheduler thread for each process, one thread for each check.
 
 The scheduler alone owns all state; probes and signals send it messages. It never waits for a
-probe, so a deadline holds whatever the probe does.
+probe, so a deadline holds whatever the probe does. On each host one process runs the probes and
+publishes what it finds; the others show that, and probe only while there is nothing new.
 """
 
 import logging
@@ -14,19 +15,22 @@ from queue import Empty, Queue
 from random import SystemRandom
 from threading import Lock, Thread
 
-from . import contrib, counters, registry
+from . import contrib, counters, leadership, registry, signals
+from .host import Alone, Place, this_host
 from .identity import this_process
+from .leadership import BEAT_SECONDS, FRESH_SECONDS, Source
 from .pages import Edition, render
 from .probes import Probe
+from .record import Publication
 from .runner import Observation
 from .snapshot import Snapshot
 from .watch import RECHECK_SECONDS, Watch
 
 logger = logging.getLogger(__name__)
 
-# The scheduler wakes at least this often.
-HEARTBEAT_SECONDS = 5.0
-# Older than three beats, a snapshot is not believed.
+# How often a process that does not lead looks whether there is news, or nobody who leads.
+LOOK_SECONDS = 0.25
+# Of a scheduler that stands still.
 STALE_SECONDS = 15.0
 
 
@@ -54,7 +58,13 @@ def spread() -> float:
 class Checker:
     """Starts its threads when built; ``edition`` is always the newest published one."""
 
-    def __init__(self, probes: Iterable[Probe], *, jitter: Callable[[], float] = spread) -> None:
+    def __init__(
+        self,
+        probes: Iterable[Probe],
+        *,
+        place: Place | None = None,
+        jitter: Callable[[], float] = spread,
+    ) -> None:
         # Not a SimpleQueue: that of CPython 3.11 may sleep on in get() when its time is over.
         self._inbox: Queue[Report | Wake | Stop] = Queue()
         self._pid = os.getpid()
@@ -63,6 +73,12 @@ class Checker:
         self._watches = [
             Watch(probe, now=now, jitter=jitter, tell=self._report) for probe in probes
         ]
+        self._place = place or Alone()
+        self._source = Source.HOST
+        self._heard = self._since = self._published = now
+        self._looked = 0.0
+        self._shown: Publication | None = None
+        self._believe(now, leads=False)
         self.edition = self._render(now)
         self._thread = Thread(target=self._run, name="health-scheduler", daemon=True)
         self._thread.start()
@@ -70,6 +86,11 @@ class Checker:
     @property
     def alive(self) -> bool:
         return self._pid == os.getpid() and self._thread.is_alive()
+
+    @property
+    def leading(self) -> bool:
+        """Whether this process probes for its host."""
+        return self._source is Source.LEADER
 
     @property
     def stale(self) -> bool:
@@ -83,46 +104,134 @@ class Checker:
         self._inbox.put(Stop())
         self._thread.join()
 
+    def disown(self) -> None:
+        """In a forked child, which has the files of its parent but not its threads."""
+        self._place.leave()
+
     def _report(self, watch: Watch, round_: int, observation: Observation) -> None:
         self._inbox.put(Report(watch, round_, observation))
 
     def _run(self) -> None:
-        running = True
-        while running:
-            try:
-                running = self._step()
-            except Exception:
-                # The last line of defence: without its scheduler a process would answer stale.
-                logger.exception("the health scheduler goes on after an error")
-                time.sleep(RECHECK_SECONDS)
-        for watch in self._watches:
-            watch.retire()
+        try:
+            while self._carry_on():
+                pass
+        finally:
+            self._leave()
+
+    def _carry_on(self) -> bool:
+        try:
+            return self._step()
+        except Exception:
+            # The last line of defence: without its scheduler a process would answer stale.
+            logger.exception("the health scheduler goes on after an error")
+            time.sleep(RECHECK_SECONDS)
+            return True
 
     def _step(self) -> bool:
         messages = self._receive()
-        self._beat = now = time.monotonic()
-        news = [self._handle(message, now) for message in messages]
+        now, before = time.monotonic(), self._beat
+        self._beat = self._looked = now
         if any(isinstance(message, Stop) for message in messages):
             return False
-        news += [watch.advance(now) for watch in self._watches]
+        news = [now - before > FRESH_SECONDS and self._forget(now)]
+        news.append(self._believe(now, leads=self._place.leads()))
+        news += [self._handle(message, now) for message in messages]
+        if self._source is not Source.HOST:
+            news += [watch.advance(now) for watch in self._watches]
         if any(news):
             self.edition = self._render(now)
+        if self._source is not Source.HOST:
+            self._tell_changes()
+        if self.leading and (any(news) or now - self._published >= BEAT_SECONDS):
+            self._publish(now)
         return True
+
+    def _leave(self) -> None:
+        for watch in self._watches:
+            watch.retire()
+        self._place.leave()
+        if self.leading:
+            signals.leadership_changed.send_robust(Checker, leading=False)
+
+    def _forget(self, now: float) -> bool:
+        """The process was stopped, or its machine: whatever it knew may be wrong by now."""
+        self._shown = None
+        for watch in self._watches:
+            watch.forget(now)
+        return True
+
+    def _believe(self, now: float, *, leads: bool) -> bool:
+        """Find out whom to believe; True when there is something else to show."""
+        latest = None if leads else self._place.latest()
+        if latest and not self._credible(latest, now):
+            latest = None
+        if latest:
+            self._heard = latest.beat
+        source = leadership.source(leads=leads, silence=now - self._heard)
+        changed = source is not self._source
+        if changed:
+            self._turn(source, now)
+        if latest is None or latest is self._shown:
+            return changed
+        self._shown = latest
+        found = {check.question: check for check in latest.checks}
+        for watch in self._watches:
+            watch.adopt(found[watch.check.question])
+        return True
+
+    def _credible(self, publication: Publication, now: float) -> bool:
+        """It is fresh, answers the same questions, and is no older than what was found here."""
+        checks = publication.checks
+        questions = {watch.check.question for watch in self._watches}
+        return (
+            now - publication.beat <= FRESH_SECONDS
+            and questions == {check.question for check in checks}
+            and (self._source is Source.HOST or all(check.taken >= self._since for check in checks))
+        )
+
+    def _turn(self, source: Source, now: float) -> None:
+        before, self._source, self._since = self._source, source, now
+        for watch in self._watches:
+            if source is Source.HOST:
+                watch.rest()
+            elif before is Source.HOST:
+                watch.hurry(now)
+        logger.info("Answers of this process come from: %s", source)
+        if Source.LEADER in (before, source):
+            signals.leadership_changed.send_robust(Checker, leading=self.leading)
+
+    def _tell_changes(self) -> None:
+        for watch in self._watches:
+            check, before = watch.check, watch.told
+            if check.time and check.status is not before:
+                watch.told = check.status
+                signals.status_changed.send_robust(Checker, check=check, before=before)
+
+    def _publish(self, now: float) -> None:
+        self._published = now
+        self._place.publish(Publication(self.edition.snapshot.checks, now))
 
     def _receive(self) -> list[Report | Wake | Stop]:
         """What has arrived, waiting until something has or something is due."""
-        now = time.monotonic()
-        events = [watch.schedule.next_event() - now for watch in self._watches]
         messages = []
         try:
-            messages.append(self._inbox.get(timeout=max(0, min([*events, HEARTBEAT_SECONDS]))))
+            messages.append(self._inbox.get(timeout=max(0, self._due() - time.monotonic())))
             while True:
                 messages.append(self._inbox.get_nowait())
         except Empty:
             return messages
 
+    def _due(self) -> float:
+        """When there is something to do."""
+        if self._source is Source.HOST:
+            return self._looked + LOOK_SECONDS
+        pause = BEAT_SECONDS if self.leading else LOOK_SECONDS
+        return min([self._looked + pause, *(w.schedule.next_event() for w in self._watches)])
+
     def _handle(self, message: Report | Wake | Stop, now: float) -> bool:
         match message:
+            case Report(watch, round_, _) if self._source is Source.HOST:
+                watch.dismiss(round_, now)
             case Report(watch, round_, observation):
                 return watch.finish(round_, observation, now)
             case Wake(names):
@@ -133,7 +242,7 @@ class Checker:
 
     def _render(self, now: float) -> Edition:
         checks = tuple(watch.check for watch in self._watches)
-        snapshot = Snapshot(checks=checks, taken=now, time=datetime.now(UTC))
+        snapshot = Snapshot.of_checks(checks, self._source, now=now, time=datetime.now(UTC))
         return render(snapshot, self._identity)
 
 
@@ -154,7 +263,7 @@ def start() -> Checker:
                 counters.tidy(directory)
             for contribution in contrib.installed():
                 contribution.connect()
-            _running = Checker(registry.probes())
+            _running = Checker(registry.probes(), place=this_host())
         return _running
 
 
@@ -171,6 +280,8 @@ def wake(*names: str) -> None:
 
 def _forget() -> None:
     global _running, _lock
+    if _running:
+        _running.disown()
     _running, _lock = None, Lock()
 
 

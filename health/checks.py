@@ -4,6 +4,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import fields
 from ipaddress import ip_network
 from typing import Any
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from .conf import Settings, conf
+from .directory import DirectoryRefused, inspect, runtime_directory
 from .probes import Probe
 from .registry import built_in, imported
 
@@ -33,6 +35,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "TOKENS": (list, tuple),
     "ALLOWED_CIDRS": (list, tuple),
     "DRAIN_SECONDS": (int, float),
+    "RUNTIME_DIR": (str, os.PathLike, type(None)),
 }
 
 
@@ -57,6 +60,7 @@ def _wrong_values(wanted: Settings) -> Iterator[CheckMessage]:
     yield from _access(wanted)
     yield from _services(wanted)
     yield from _seconds(wanted)
+    yield from _directory()
 
 
 def _access(wanted: Settings) -> Iterator[CheckMessage]:
@@ -118,6 +122,14 @@ def _seconds(wanted: Settings) -> Iterator[CheckMessage]:
                 yield _wrong(key, f"{name!r} must be a number of seconds above 0")
     if wanted.drain_seconds < 0:
         yield _wrong("DRAIN_SECONDS", "must not be negative")
+
+
+def _directory() -> Iterator[CheckMessage]:
+    with suppress(FileNotFoundError):  # it is made at the start
+        try:
+            inspect(runtime_directory())
+        except DirectoryRefused as error:
+            yield _wrong("RUNTIME_DIR", str(error), number=10)
 
 
 def _wrong(key: str, what: str, *, number: int = 2, hint: str = "") -> Error:

@@ -16,6 +16,9 @@ class Settings:
 
     ``tokens`` are SHA-256 hex digests of bearer tokens. They and ``allowed_cidrs`` open the
     details and /metrics; everybody else sees status words.
+
+    ``runtime_dir`` is where the processes of a host meet: a directory of this user alone, best in
+    memory; None makes one under that for temporary files.
     """
 
     services: Sequence[str] | None = None
@@ -28,6 +31,7 @@ class Settings:
     tokens: Sequence[str] = ()
     allowed_cidrs: Sequence[str] = ()
     drain_seconds: float = 0.0
+    runtime_dir: str | os.PathLike[str] | None = None
 
 
 def conf() -> Settings:

@@ -66,6 +66,7 @@ def _detailed(snapshot: Snapshot, identity: Identity) -> tuple[Page, Page]:
         "releaseId": identity.release,
         "node": identity.node,
         "uptime": uptime,
+        "source": snapshot.source,
     }
     words = {name: _words(snapshot, name) for name in snapshot.names}
     details = {name: _details(snapshot, name) for name in snapshot.names}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from .hysteresis import Trail, observe
+from .leadership import Source
 from .probes import Probe
 from .verdict import CheckResult, Reason, Standing, Status, aggregate, worst
 
@@ -44,6 +45,16 @@ class Check:
             deadline=probe.deadline,
         )
 
+    @property
+    def question(self) -> tuple[str, str]:
+        return self.name, self.component
+
+    def unknown(self) -> "Check":
+        """As before its first result, except for when it last passed."""
+        return replace(
+            self, trail=NO_TRAIL, result=NEVER_RUN, seconds=None, taken=0.0, time=None, since=None
+        )
+
     def after(
         self, result: CheckResult, *, seconds: float, taken: float, time: datetime
     ) -> "Check":
@@ -75,6 +86,17 @@ class Snapshot:
     checks: tuple[Check, ...]
     taken: float
     time: datetime
+    source: Source = Source.SELF
+
+    @classmethod
+    def of_checks(
+        cls, checks: tuple[Check, ...], source: Source, *, now: float, time: datetime
+    ) -> "Snapshot":
+        """``now`` and ``time`` count as long as there is no result."""
+        newest = max(checks, key=lambda check: check.taken, default=None)
+        if newest is None or newest.time is None:
+            return cls(checks=checks, taken=now, time=time, source=source)
+        return cls(checks=checks, taken=newest.taken, time=newest.time, source=source)
 
     @property
     def started(self) -> bool:
@@ -111,7 +133,7 @@ class Snapshot:
         oldest = min(checks, key=lambda check: check.taken)
         if not self.started or oldest.time is None:
             return self
-        return Snapshot(checks=checks, taken=oldest.taken, time=oldest.time)
+        return replace(self, checks=checks, taken=oldest.taken, time=oldest.time)
 
     def status_of(self, name: str) -> Status:
         return worst(check.status for check in self.of(name))

@@ -28,10 +28,12 @@ class Watch:
         self.probe = probe
         self.schedule = Schedule(deadline=probe.deadline, due=now)
         self.check = Check.of(probe)
+        # What observers know of it.
+        self.told = self.check.status
         self._jitter = jitter
         self._tell = tell
         self._left_behind: Runner | None = None
-        self._runner = self._new_runner()
+        self._runner: Runner | None = None
 
     def advance(self, now: float) -> bool:
         """Do what is due; True when there is a new result to show."""
@@ -40,7 +42,7 @@ class Watch:
                 return False
             case Act.BEGIN:
                 self.schedule = self.schedule.begin(now)
-                self._runner.order(self.schedule.round)
+                self._order()
                 return False
             case Act.REPLACE if self._replaceable:
                 self._replace_runner()
@@ -51,7 +53,7 @@ class Watch:
 
     def finish(self, round_: int, observation: Observation, now: float) -> bool:
         """Take a result; one that comes after its deadline has been counted as a failure."""
-        if round_ != self.schedule.round or self.schedule.began is None:
+        if not self._awaits(round_):
             return False
         in_time = not self.schedule.expired
         if in_time:
@@ -62,8 +64,41 @@ class Watch:
     def hurry(self, now: float) -> None:
         self.schedule = self.schedule.hurry(now)
 
+    def adopt(self, check: Check) -> None:
+        """Go on from what another process has found."""
+        self.check = check
+        self.told = check.status
+
+    def rest(self) -> None:
+        """Another process runs this probe; a round under way may end, but counts no more."""
+        if self.schedule.began is None:
+            self.retire()
+
+    def dismiss(self, round_: int, now: float) -> None:
+        """The end of such a round."""
+        if self._awaits(round_):
+            self.schedule = self.schedule.finish(now, pause=0)
+            self.retire()
+
+    def forget(self, now: float) -> None:
+        """Nothing is known any more, and what a round under way will say is about the past."""
+        self.check = self.check.unknown()
+        if self.schedule.began is not None:
+            self.schedule = self.schedule.expire(now, pause=self.probe.deadline)
+        self.hurry(now)
+
     def retire(self) -> None:
-        self._runner.retire()
+        if self._runner:
+            self._runner.retire()
+            self._runner = None
+
+    def _awaits(self, round_: int) -> bool:
+        return round_ == self.schedule.round and self.schedule.began is not None
+
+    def _order(self) -> None:
+        if self._runner is None:
+            self._runner = Runner(self.probe, lambda round_, seen: self._tell(self, round_, seen))
+        self._runner.order(self.schedule.round)
 
     def _expire(self, now: float) -> None:
         if not self.schedule.expired:
@@ -108,8 +143,5 @@ class Watch:
         return self._left_behind is None or not self._left_behind.alive
 
     def _replace_runner(self) -> None:
-        self._runner.retire()
-        self._left_behind, self._runner = self._runner, self._new_runner()
-
-    def _new_runner(self) -> Runner:
-        return Runner(self.probe, lambda round_, seen: self._tell(self, round_, seen))
+        self._left_behind = self._runner
+        self.retire()

@@ -20,7 +20,7 @@ os.environ.setdefault("ALLOWED_HOSTS", "testserver,127.0.0.1,localhost")
 if os.environ.get("TEST_DATABASE") == "postgres":
     os.environ.setdefault("DATABASE_URL", servers.postgres_url())
 
-from config.settings import BREAKER, DATA_DIR, DATABASES  # noqa: E402
+from config.settings import BREAKER, DATA_DIR, DATABASES, HEALTH  # noqa: E402
 from tests.patient_settings import *  # noqa: E402, F403
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
@@ -34,3 +34,6 @@ PASSWORD_HASHERS = ["tests.hashers.QuickArgon2"]
 RATE_LIMITS = {"USER": 0, "ADDRESS": 0}
 # Rows are written by a thread of the breaker's own, so they would outlive a rolled-back test.
 BREAKER = {**BREAKER, "HISTORY": False}
+# Servers of several tests run at once; only the processes of one may take each other's word.
+_host = os.environ.get("TEST_RUNTIME_DIR") or DATA_DIR / "run" / str(os.getpid())
+HEALTH = {**HEALTH, "RUNTIME_DIR": _host}

@@ -8,6 +8,7 @@ import pytest
 
 from health import Probe, checker
 from health.checker import Checker
+from health.host import Place
 from health.responder import HealthResponder
 
 
@@ -25,8 +26,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Checker]]:
     """Starts the process's checker on these probes, without jitter."""
     started: list[Checker] = []
 
-    def start(*probes: Probe, wait: bool = True) -> Checker:
-        running = Checker(probes, jitter=lambda: 1.0)
+    def start(*probes: Probe, wait: bool = True, place: Place | None = None) -> Checker:
+        running = Checker(probes, place=place, jitter=lambda: 1.0)
         monkeypatch.setattr(checker, "_running", running)
         started.append(running)
         if wait:

@@ -33,7 +33,7 @@ class Site:
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 command,
-                env=env,
+                env={**env, "TEST_RUNTIME_DIR": str(log.with_suffix(".run"))},
                 cwd=settings.BASE_DIR,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -1,5 +1,6 @@
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +71,16 @@ def test_a_wrong_setting_is_named(
     [(number, message)] = problems()
     assert number == expected
     assert named in message
+
+
+def test_a_runtime_directory_is_this_users_alone(settings: Settings, tmp_path: Path) -> None:
+    settings.HEALTH = {"RUNTIME_DIR": tmp_path / "run"}
+    assert problems() == []
+    (tmp_path / "run").mkdir(mode=0o750)
+    [(number, message)] = problems()
+    assert (number, "0700" in message) == ("health.E010", True)
+    settings.HEALTH = {"RUNTIME_DIR": 7}
+    assert [number for number, _ in problems()] == ["health.E002"]
 
 
 def test_a_token_given_in_clear_is_not_repeated(settings: Settings) -> None:
