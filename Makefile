@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # The tests wait more than they work.
-PYTEST := $(BIN)/pytest -n 3
+PYTEST := $(BIN)/pytest -n 5 --dist loadgroup
 
 # Right and wrong requests to each operation, and rows of requests.
 FUZZ_EXAMPLES ?= 100

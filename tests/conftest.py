@@ -28,12 +28,22 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist looks for groups next
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What touches no database has nothing to show on a second one."""
+    """What touches no database has nothing to show on a second one; and what shares a product or a
+    cluster with its module stays together, so that not each worker starts one of its own."""
+    for item in items:
+        if _shares(item):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
     if os.environ.get("TEST_DATABASE") == "postgres":
         others = [item for item in items if not _touches_database(item)]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if _touches_database(item)]
+
+
+def _shares(item: pytest.Item) -> bool:
+    fixtures = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
+    return any(found[-1].scope == "module" for found in fixtures.values())
 
 
 def _touches_database(item: pytest.Item) -> bool:
