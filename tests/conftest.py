@@ -52,6 +52,12 @@ def _touches_database(item: pytest.Item) -> bool:
     return marked or not {"db", "transactional_db"}.isdisjoint(fixtures)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def undeclared() -> None:
+    """The first test, too: modules of others have declared circuits when they were imported."""
+    agent.forget()
+
+
 @pytest.fixture(autouse=True)
 def clean_valkey() -> Iterator[None]:
     """Each test meets an empty store, and circuits that no test has opened."""
