@@ -13,6 +13,7 @@ from breaker.change import Change
 from breaker.signals import circuit_changed
 from breaker.status import WORDS, CircuitStatus
 from health import checker
+from health.labels import Bounded
 from health.probes import Probe
 from health.snapshot import Snapshot
 from health.verdict import CheckResult, Reason, Status, worst
@@ -33,7 +34,7 @@ OUTCOMES = {
     "ok": "totalOk", "failure": "totalFailed", "throttled": "totalThrottled", "slow": "totalSlow",
 }  # fmt: skip
 TRANSITIONS = Counter("breaker_transitions", "Changes of state.", ["breaker", "from", "to"])
-OTHER = "other"
+label = Bounded("breaker", SHOWN)
 
 
 class Breakers(Probe):
@@ -100,19 +101,8 @@ def connect() -> None:
 
 
 def _changed(*, change: Change, **_: Any) -> None:
-    TRANSITIONS.labels(label(change.name, _labels), change.from_state, change.to_state).inc()
+    TRANSITIONS.labels(label(change.name), change.from_state, change.to_state).inc()
     checker.wake(Breakers.name)
-
-
-_labels: set[str] = set()
-
-
-def label(name: str, seen: set[str]) -> str:
-    if name not in seen:
-        if len(seen) >= SHOWN:
-            return OTHER
-        seen.add(name)
-    return name
 
 
 def probes() -> list[Probe]:
@@ -121,7 +111,12 @@ def probes() -> list[Probe]:
 
 def metrics(snapshot: Snapshot) -> Iterator[Metric]:
     """The same in every process of the fleet: take the maximum of them, not the sum."""
-    circuits = [part for check in snapshot.of(Breakers.name) for part in check.result.parts]
+    results = [check.result for check in snapshot.of(Breakers.name)]
+    circuits = [part for result in results for part in result.parts]
+    known = sum(float(result.values.get("circuits") or 0) for result in results)
+    yield GaugeMetricFamily(
+        "breaker_hidden", "Circuits without series, as there are so many.", known - len(circuits)
+    )
     yield _states(circuits)
     yield _calls(circuits)
     rejected = CounterMetricFamily("breaker_rejected", "Calls refused.", labels=["breaker"])

@@ -14,6 +14,7 @@ from typing import Any
 from prometheus_client import Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from health.labels import OTHER, Bounded
 from health.probes import Probe
 from health.snapshot import Snapshot
 from health.verdict import CheckResult, Status
@@ -23,7 +24,7 @@ from locking.ledger import Entry, ledger
 from locking.patterns import HTTP, pattern
 
 # Patterns that get a series each; whatever comes later is counted as one.
-MOST_PATTERNS, OTHER = 50, "other"
+MOST_PATTERNS = 50
 BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 3600)
 
 
@@ -106,17 +107,12 @@ def metrics(snapshot: Snapshot) -> Iterator[Metric]:
         yield family
 
 
-_labels: set[str] = set()
+patterns = Bounded("locking", MOST_PATTERNS)
 
 
 @lru_cache(4096)
 def label(name: str) -> str:
-    found = pattern(name)
-    if found not in _labels:
-        if len(_labels) >= MOST_PATTERNS:
-            return OTHER
-        _labels.add(found)
-    return found
+    return patterns(pattern(name))
 
 
 def connect() -> None:

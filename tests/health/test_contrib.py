@@ -2,6 +2,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -17,10 +18,11 @@ from breaker.window import Tally
 from config.redis import caches
 from health import CheckResult, Reason, Status, registry
 from health.checker import Checker
-from health.contrib.breaker import SHOWN, Breakers, connect, grouped, label
+from health.contrib.breaker import SHOWN, Breakers, connect, grouped, metrics
 from health.contrib.google import Google
 from health.contrib.locking import Locks
 from health.runner import observe
+from health.snapshot import Check, Snapshot
 from locking import lock
 from tests.servers import Valkey
 
@@ -258,11 +260,21 @@ def test_transitions_are_counted_by_who_makes_them(
         assert seen["breaker_transitions_total", labels] == 1
 
 
-def test_circuits_beyond_so_many_share_a_label() -> None:
-    seen: set[str] = {f"host-{number}" for number in range(SHOWN)}
-    assert label("host-7", seen) == "host-7"
-    assert label("one more", seen) == "other"
-    assert len(seen) == SHOWN
+def test_circuits_beyond_so_many_are_only_counted() -> None:
+    now = datetime.now(UTC)
+    result = grouped(circuit(f"host-{number}") for number in range(SHOWN + 3))
+    check = Check.of(Breakers()).after(result, seconds=0, taken=0, time=now)
+    families = list(metrics(Snapshot(checks=(check,), taken=0, time=now)))
+    shown = {
+        sample.labels["breaker"]
+        for family in families
+        for sample in family.samples
+        if sample.labels
+    }
+    assert len(shown) == SHOWN
+    assert [family.samples[0].value for family in families if family.name == "breaker_hidden"] == [
+        3.0
+    ]
 
 
 def test_a_store_out_of_reach_warns_though_no_circuit_was_ever_used(

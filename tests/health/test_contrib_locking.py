@@ -12,7 +12,8 @@ from prometheus_client import REGISTRY
 
 from health.checker import Checker
 from health.contrib import locking
-from health.contrib.locking import MOST_PATTERNS, OTHER, Locks, folded, label
+from health.contrib.locking import MOST_PATTERNS, Locks, folded, label
+from health.labels import OTHER, Bounded
 from locking import control, lock, remote, signals
 from locking.control import PatternOverview
 from locking.ledger import ledger
@@ -46,13 +47,10 @@ def word() -> str:
 
 
 @pytest.fixture
-def fresh_labels() -> Iterator[None]:
-    before = set(locking._labels)
-    locking._labels.clear()
+def fresh_labels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(locking, "patterns", Bounded("locking", MOST_PATTERNS))
     locking.label.cache_clear()
     yield
-    locking._labels.clear()
-    locking._labels.update(before)
     locking.label.cache_clear()
 
 
