@@ -15,6 +15,7 @@ from prometheus_client.exposition import choose_encoder
 from . import answers, contrib, counters
 from .answers import Answer, Environ
 from .conf import conf
+from .leadership import Source
 from .snapshot import Snapshot
 from .verdict import Status
 
@@ -80,6 +81,7 @@ class SharedState:
 
     def collect(self) -> Iterator[Metric]:
         yield _build()
+        yield _leader(self.snapshot)
         yield _status(self.snapshot)
         yield from _times(self.snapshot)
         for contribution in contrib.installed():
@@ -123,3 +125,10 @@ def _times(snapshot: Snapshot) -> Iterator[Metric]:
     yield passes
     taken = snapshot.time.timestamp()
     yield GaugeMetricFamily("health_snapshot_timestamp_seconds", "Newest result.", value=taken)
+
+
+def _leader(snapshot: Snapshot) -> Metric:
+    """Of whichever process answers the scrape."""
+    led = snapshot.source is not Source.SELF
+    text = "1 while one process of the host probes for all, 0 while each has to look for itself."
+    return GaugeMetricFamily("health_checker_leader", text, value=float(led))

@@ -2,6 +2,7 @@ import gzip
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,10 @@ from pytest_django.fixtures import Settings
 
 from health import CheckResult, Reason, Status
 from health.checker import Checker
+from health.leadership import Source
+from health.metrics import answer
 from health.middleware import AfterMiddleware
+from health.snapshot import Snapshot
 
 from .conftest import call
 from .probes import FAIL, Fake
@@ -82,6 +86,14 @@ def test_requests_are_counted_by_endpoint_not_by_path(run: Run) -> None:
     assert "made-up" not in text
     count = "health_request_duration_seconds_count"
     assert samples(text)[count, (("code", "404"), ("endpoint", "other"))] >= 2
+
+
+@pytest.mark.parametrize(
+    ("source", "led"), [(Source.LEADER, 1), (Source.HOST, 1), (Source.SELF, 0)]
+)
+def test_a_host_without_a_leader_shows(source: Source, led: float) -> None:
+    alone = Snapshot(checks=(), taken=0, time=datetime.now(UTC), source=source)
+    assert samples(answer(alone, {}).body.decode())["health_checker_leader", ()] == led
 
 
 @pytest.mark.parametrize(
