@@ -242,6 +242,7 @@ HEALTH = {
     "DISK": DATA_DIR,
     "TOKENS": env.list("HEALTH_TOKENS", default=[]),
     "ALLOWED_CIDRS": env.list("HEALTH_ALLOWED_CIDRS", default=["127.0.0.0/8", "::1/128"]),
+    "SERVICE_ID": "mainstay",
     "RELEASE": VERSION,
     "DRAIN_SECONDS": environment.seconds("DRAIN_SECONDS", env.str("DRAIN_SECONDS", default="0")),
     "RUNTIME_DIR": DATA_DIR / "run" / "health",

@@ -1,12 +1,40 @@
-"""Who may see details. No database, no session: this must answer while they are down."""
+"""Who may see details. What asks no database comes first: it must answer while that is down."""
 
 import hmac
+from enum import Enum
 from functools import lru_cache
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
+from django.conf import settings
+from django.db import DatabaseError
+
+from . import people
 from .conf import conf
+from .probes import Database
+from .snapshot import Snapshot
+from .verdict import Status
+
+
+class Access(Enum):
+    WORDS = "words"
+    DETAILS = "details"
+    UNKNOWN = "unknown"
+    """Who asks may be staff, and only a database that is not well could tell."""
+
+
+def access(environ: dict[str, Any], snapshot: Snapshot) -> Access:
+    if settings.DEBUG or conf().details == "always" or privileged(environ):
+        return Access.DETAILS
+    if not people.hinted(environ):
+        return Access.WORDS
+    if snapshot.status_of(Database.name) is not Status.PASS:
+        return Access.UNKNOWN
+    try:
+        return Access.DETAILS if people.may_see_details(environ) else Access.WORDS
+    except DatabaseError:
+        return Access.UNKNOWN
 
 
 def privileged(environ: dict[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
+from . import accept as forms
 from .verdict import Status
 
 Environ = dict[str, Any]
@@ -15,7 +16,9 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 # The next levels take twice the time for a tenth less.
 GZIP_LEVEL = 4
-JSON_TYPES = ("application/health+json", "application/json")
+LIVE = b'{"status":"pass"}'
+# For what only the database could tell.
+PATIENCE_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +44,44 @@ class Answer:
 def health(
     accept: str, *, code: int, word: Status, body: bytes, retry_after: int | None = None
 ) -> Answer:
-    """The first type that Accept names and we know decides; plain text is the word alone."""
+    """In the form that Accept likes best; plain text is the word alone."""
     extra = (("Retry-After", str(retry_after)),) if retry_after else ()
-    for part in accept.split(","):
-        media_type = part.partition(";")[0].strip().lower()
-        if media_type == "text/plain":
-            return Answer(code, "text/plain; charset=utf-8", f"{word}\n".encode(), extra)
-        if media_type in JSON_TYPES:
-            return Answer(code, media_type, body, extra)
-    return Answer(code, "application/json", body, extra)
+    media_type = forms.preferred(accept)
+    if media_type == forms.TEXT:
+        return Answer(code, f"{media_type}; charset=utf-8", f"{word}\n".encode(), extra)
+    return Answer(code, media_type, body, extra)
+
+
+def live(accept: str) -> Answer:
+    return health(accept, code=200, word=Status.PASS, body=LIVE)
+
+
+def wrong_method(path: str) -> Answer:
+    detail = "Only GET and HEAD are answered here."
+    extra = (("Allow", "GET, HEAD"),)
+    return problem(405, "method_not_allowed", detail, path=path, extra=extra)
+
+
+def unknown_service(path: str) -> Answer:
+    return problem(404, "not_found", "There is no such service.", path=path)
+
+
+def login_needed(path: str) -> Answer:
+    """The same whether there is such a service or not."""
+    detail = "The state of single services is for the tokens and addresses of the HEALTH setting."
+    extra = (("WWW-Authenticate", "Bearer"),)
+    return problem(401, "not_authenticated", detail, path=path, extra=extra)
+
+
+def metrics_refused(path: str) -> Answer:
+    detail = "Metrics are for the addresses and tokens of the HEALTH setting."
+    return problem(403, "permission_denied", detail, path=path)
+
+
+def database_needed(path: str) -> Answer:
+    detail = "Whether you are staff cannot be found out now: use a token of the HEALTH setting."
+    extra = (("Retry-After", str(PATIENCE_SECONDS)),)
+    return problem(503, "database_unavailable", detail, path=path, extra=extra)
 
 
 def gzipped(answer: Answer, accept_encoding: str) -> Answer:

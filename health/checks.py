@@ -10,7 +10,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from .conf import Settings, conf
 from .directory import DirectoryRefused, inspect, runtime_directory
@@ -23,6 +23,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 RESERVED = {"live", "ready", "startup", "detailed"}
 # As many label values as a metric may have.
 MOST_SERVICES = 32
+WORDS = {"anonymous": {"words", "summary"}, "details": {"authorised", "always"}}
 SHA256_HEX = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 TYPES: dict[str, tuple[type, ...]] = {
     "SERVICES": (list, tuple, type(None)),
@@ -31,9 +32,12 @@ TYPES: dict[str, tuple[type, ...]] = {
     "PROBES": (list, tuple),
     "CACHE": (str,),
     "DISK": (str, os.PathLike),
+    "SERVICE_ID": (str,),
     "RELEASE": (str,),
     "TOKENS": (list, tuple),
     "ALLOWED_CIDRS": (list, tuple),
+    "ANONYMOUS": (str,),
+    "DETAILS": (str,),
     "DRAIN_SECONDS": (int, float),
     "RUNTIME_DIR": (str, os.PathLike, type(None)),
 }
@@ -56,6 +60,14 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
     return [*unknown, *mistyped] or list(_wrong_values(conf()))
 
 
+@register(Tags.security, deploy=True)
+def check_openness(**kwargs: Any) -> list[CheckMessage]:
+    if getattr(settings, "HEALTH", {}).get("DETAILS") != "always":
+        return []
+    told = "HEALTH['DETAILS']: everybody sees hosts, circuits and metrics."
+    return [Warning(told, id="health.W001")]
+
+
 def _wrong_values(wanted: Settings) -> Iterator[CheckMessage]:
     yield from _access(wanted)
     yield from _services(wanted)
@@ -64,6 +76,9 @@ def _wrong_values(wanted: Settings) -> Iterator[CheckMessage]:
 
 
 def _access(wanted: Settings) -> Iterator[CheckMessage]:
+    for key, words in WORDS.items():
+        if getattr(wanted, key) not in words:
+            yield _wrong(key.upper(), f"is one of {', '.join(sorted(words))}")
     for cidr in wanted.allowed_cidrs:
         try:
             ip_network(str(cidr))

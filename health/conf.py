@@ -14,8 +14,10 @@ class Settings:
     ``probes`` are dotted paths to what returns a probe when called without arguments: a subclass
     of ``health.Probe``, or a function. ``disk`` is a directory whose disk must not run full.
 
-    ``tokens`` are SHA-256 hex digests of bearer tokens. They and ``allowed_cidrs`` open the
-    details and /metrics; everybody else sees status words.
+    ``tokens`` are SHA-256 hex digests of bearer tokens. They, ``allowed_cidrs`` and staff with the
+    permission ``health.view_details`` open the details and /metrics; ``details`` may be "always".
+    Everybody else sees status words: those of all services, or with ``anonymous`` "summary" only
+    the overall one.
 
     ``runtime_dir`` is where the processes of a host meet: a directory of this user alone, best in
     memory; None makes one under that for temporary files.
@@ -27,9 +29,12 @@ class Settings:
     probes: Sequence[str] = ()
     cache: str = "default"
     disk: str | os.PathLike[str] = ""
+    service_id: str = ""
     release: str = ""
     tokens: Sequence[str] = ()
     allowed_cidrs: Sequence[str] = ()
+    anonymous: str = "words"
+    details: str = "authorised"
     drain_seconds: float = 0.0
     runtime_dir: str | os.PathLike[str] | None = None
 

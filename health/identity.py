@@ -10,9 +10,15 @@ from .conf import conf
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     node: str
+    service: str
     release: str
     started: datetime
 
 
 def this_process() -> Identity:
-    return Identity(node=socket.gethostname(), release=conf().release, started=datetime.now(UTC))
+    return Identity(
+        node=socket.gethostname(),
+        service=conf().service_id,
+        release=conf().release,
+        started=datetime.now(UTC),
+    )

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from .identity import Identity
+from .probes import Migrations
 from .snapshot import Check, Snapshot
 from .verdict import CheckResult, Reason, Status, http_code
 
@@ -48,7 +49,7 @@ def render(snapshot: Snapshot, identity: Identity) -> Edition:
         snapshot=snapshot,
         overall=_page(snapshot, snapshot.status),
         ready=_page(snapshot, snapshot.ready),
-        startup=_page(snapshot, Status.PASS if snapshot.started else Status.FAIL),
+        startup=_page(snapshot, Status.PASS if _booted(snapshot) else Status.FAIL),
         detailed=_detailed(snapshot, identity),
         services={name: _service(snapshot, name) for name in snapshot.names},
     )
@@ -59,10 +60,19 @@ def unsure(snapshot: Snapshot, reason: Reason) -> Page:
     return _page(snapshot, Status.FAIL, reason=reason)
 
 
+def _booted(snapshot: Snapshot) -> bool:
+    """Once it is known whether the database is what this release expects."""
+    known = (Status.PASS, Status.WARN)
+    return snapshot.started and all(
+        check.trail.latest in known for check in snapshot.of(Migrations.name)
+    )
+
+
 def _detailed(snapshot: Snapshot, identity: Identity) -> tuple[Page, Page]:
     uptime = round((snapshot.time - identity.started).total_seconds(), 1)
     about: dict[str, Any] = {
         "version": "1",
+        "serviceId": identity.service,
         "releaseId": identity.release,
         "node": identity.node,
         "uptime": uptime,

@@ -8,13 +8,15 @@ import time
 from collections.abc import Iterable
 from threading import Event
 
-from . import answers, checker, metrics
-from .access import privileged
+from . import answers, checker, fresh, metrics
+from .access import Access, access
 from .answers import Answer, Application, Environ, StartResponse
+from .checker import Checker
+from .conf import conf
 from .pages import Edition, Page, unsure
-from .verdict import Reason, Status
+from .verdict import Reason
 
-LIVE = b'{"status":"pass"}'
+DETAILED = "detailed"
 _draining = Event()
 
 
@@ -40,35 +42,59 @@ class HealthResponder:
 def _answer(path: str, environ: Environ) -> tuple[str, Answer]:
     """The answer, and the endpoint it counts for: a closed list, whatever the path says."""
     if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-        allow = (("Allow", "GET, HEAD"),)
-        detail = "Only GET and HEAD are answered here."
-        return "other", answers.problem(405, "method_not_allowed", detail, path=path, extra=allow)
+        return "other", answers.wrong_method(path)
+    running = checker.current()
     if path == "/metrics":
-        return "metrics", _metrics(environ)
+        return "metrics", _metrics(running, environ)
     match path.removeprefix("/health").removeprefix("/"):
         case "live":
-            return "live", _live(environ)
-        case ("" | "ready" | "startup" | "detailed") as name:
-            return name or "health", _health(name, environ)
-        case service if service in checker.current().edition.services:
-            return "service", _health(service, environ)
-    return "other", answers.problem(404, "not_found", "There is no such service.", path=path)
+            return "live", answers.live(environ.get("HTTP_ACCEPT", ""))
+        case ("" | "ready" | "startup") as name:
+            return name or "health", _health(_public(name, running), environ)
+        case name:
+            return _private(name, path, running, environ)
 
 
-def _live(environ: Environ) -> Answer:
-    accept = environ.get("HTTP_ACCEPT", "")
-    return answers.health(accept, code=200, word=Status.PASS, body=LIVE)
-
-
-def _health(name: str, environ: Environ) -> Answer:
-    running = checker.current()
+def _public(name: str, running: Checker) -> Page:
     edition = running.edition
     if running.stale:
-        page = unsure(edition.snapshot, Reason.STALE)
-    elif name == "ready" and _draining.is_set():
-        page = unsure(edition.snapshot, Reason.DRAINING)
-    else:
-        page = _page(edition, name, environ)
+        return unsure(edition.snapshot, Reason.STALE)
+    if name == "ready" and _draining.is_set():
+        return unsure(edition.snapshot, Reason.DRAINING)
+    pages = {"": edition.overall, "ready": edition.ready, "startup": edition.startup}
+    return pages[name]
+
+
+def _private(name: str, path: str, running: Checker, environ: Environ) -> tuple[str, Answer]:
+    """Details, or the words where those are for everybody. Who may see neither learns no names."""
+    services = running.edition.services
+    known = name == DETAILED or name in services
+    endpoint = "other" if not known else DETAILED if name == DETAILED else "service"
+    closed = conf().anonymous == "summary"
+    if not known and not closed:
+        return endpoint, answers.unknown_service(path)
+    allowed = access(environ, running.edition.snapshot)
+    if allowed is Access.UNKNOWN:
+        return endpoint, answers.database_needed(path)
+    if allowed is Access.WORDS and closed:
+        return endpoint, answers.login_needed(path)
+    if not known:
+        return endpoint, answers.unknown_service(path)
+    if allowed is Access.DETAILS and fresh.wanted(environ):
+        fresh.look_again(running, services if name == DETAILED else [name])
+    page = _page(running, name, details=allowed is Access.DETAILS)
+    return endpoint, _health(page, environ)
+
+
+def _page(running: Checker, name: str, *, details: bool) -> Page:
+    edition: Edition = running.edition
+    if running.stale:
+        return unsure(edition.snapshot, Reason.STALE)
+    pages = edition.detailed if name == DETAILED else edition.services[name]
+    return pages[details]
+
+
+def _health(page: Page, environ: Environ) -> Answer:
     return answers.health(
         environ.get("HTTP_ACCEPT", ""),
         code=page.code,
@@ -78,23 +104,11 @@ def _health(name: str, environ: Environ) -> Answer:
     )
 
 
-def _page(edition: Edition, name: str, environ: Environ) -> Page:
-    match name:
-        case "":
-            return edition.overall
-        case "ready":
-            return edition.ready
-        case "startup":
-            return edition.startup
-        case "detailed":
-            words, details = edition.detailed
-        case service:
-            words, details = edition.services[service]
-    return details if privileged(environ) else words
-
-
-def _metrics(environ: Environ) -> Answer:
-    if not privileged(environ):
-        detail = "Metrics are for the addresses and tokens of the HEALTH setting."
-        return answers.problem(403, "permission_denied", detail, path="/metrics")
-    return metrics.answer(checker.current().edition.snapshot, environ)
+def _metrics(running: Checker, environ: Environ) -> Answer:
+    snapshot = running.edition.snapshot
+    match access(environ, snapshot):
+        case Access.UNKNOWN:
+            return answers.database_needed("/metrics")
+        case Access.WORDS:
+            return answers.metrics_refused("/metrics")
+    return metrics.answer(snapshot, environ)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
-from health.checks import check_settings
+from health.checks import check_openness, check_settings
 
 from .probes import Fake
 
@@ -62,6 +62,9 @@ def problems() -> list[tuple[str | None, str]]:
         ({"PROBES": ["health.Probe"]}, "health.E007", "abstract"),
         ({"PROBES": [f"{HERE}.shouting"]}, "health.E008", "Partner!"),
         ({"DISK": 3}, "health.E002", "DISK"),
+        ({"ANONYMOUS": "everything"}, "health.E002", "ANONYMOUS"),
+        ({"DETAILS": "never"}, "health.E002", "DETAILS"),
+        ({"DETAILS": True}, "health.E002", "DETAILS"),
     ],
 )
 def test_a_wrong_setting_is_named(
@@ -103,6 +106,9 @@ def test_a_token_given_in_clear_is_not_repeated(settings: Settings) -> None:
             "DRAIN_SECONDS": 5,
             "PROBES": [f"{HERE}.partner"],
             "DISK": "/",
+            "ANONYMOUS": "summary",
+            "DETAILS": "always",
+            "SERVICE_ID": "shop",
         },
     ],
 )
@@ -119,3 +125,10 @@ def test_services_end_at_thirty_two(settings: Settings, monkeypatch: pytest.Monk
     [(number, message)] = problems()
     assert number == "health.E009"
     assert "more than 32" in message
+
+
+def test_a_deployment_that_shows_everything_to_everybody_is_warned_of(settings: Settings) -> None:
+    settings.HEALTH = {"DETAILS": "authorised"}
+    assert check_openness() == []
+    settings.HEALTH = {"DETAILS": "always"}
+    assert [message.id for message in check_openness()] == ["health.W001"]

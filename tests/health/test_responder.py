@@ -22,6 +22,7 @@ INSIDE = {"REMOTE_ADDR": "10.1.2.3"}
 def access(settings: Settings) -> None:
     settings.HEALTH = {
         "RELEASE": "1.2.3",
+        "SERVICE_ID": "shop",
         "TOKENS": [sha256(b"older").hexdigest(), sha256(TOKEN.encode()).hexdigest().upper()],
         "ALLOWED_CIDRS": ["10.0.0.0/8"],
     }
@@ -109,6 +110,13 @@ def test_while_starting_only_live_is_well(run: Run) -> None:
     assert replies[""].headers["Retry-After"] == "1"
 
 
+def test_the_boot_is_over_once_it_is_known_what_the_database_lacks(run: Run) -> None:
+    unapplied = CheckResult(Status.WARN, Reason.UNAPPLIED)
+    for answer, code in ((lambda: FAIL, 503), (lambda: unapplied, 200), (lambda: PASS, 200)):
+        run(Fake("migrations", answer))
+        assert (call("/health/startup").status, call("/health/ready").status) == (code, 200)
+
+
 def test_draining_takes_the_node_out_of_routing_and_nothing_else(
     site: Checker, draining: None
 ) -> None:
@@ -148,6 +156,8 @@ def test_strangers_see_words_only(site: Checker) -> None:
 def test_the_trusted_see_details(site: Checker, environ: dict[str, str]) -> None:
     document = json.loads(call("/health/detailed", **environ).body)
     assert (document["releaseId"], document["version"]) == ("1.2.3", "1")
+    assert document["serviceId"] == "shop"
+    assert document.keys() >= {"node", "uptime"}
     database = document["checks"]["database"][0]
     assert (database["componentId"], database["critical"]) == ("default", True)
     assert document["checks"]["cache"][0]["reason"] == "refused"
@@ -194,6 +204,10 @@ def test_no_error_text_reaches_any_body(site: Checker) -> None:
         ("application/health+json", "application/health+json", None),
         ("text/html, application/health+json;q=0.9", "application/health+json", None),
         ("text/plain", "text/plain; charset=utf-8", b"warn\n"),
+        ("text/plain;q=0, application/json", "application/json", None),
+        ("application/json;q=0.2, text/plain;q=0.9", "text/plain; charset=utf-8", b"warn\n"),
+        ("image/png", "application/json", None),
+        ("application/health+json," * 100_000, "application/health+json", None),
         ("*/*", "application/json", None),
         ("", "application/json", None),
         (";;,,/,\x00q=", "application/json", None),

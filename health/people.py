@@ -1,0 +1,67 @@
+"""Staff, known by the session of a browser or by the bearer token of an API.
+
+Both cost a query, so they are looked at last, and only for what is not for everybody.
+"""
+
+import logging
+import re
+from importlib import import_module
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.db import DatabaseError, close_old_connections
+from django.http import HttpRequest, parse_cookie
+
+logger = logging.getLogger(__name__)
+
+PERMISSION = "health.view_details"
+# A JWT of no more than a server takes for a header.
+TOKEN = re.compile(r"bearer +[\w-]+\.[\w-]+\.[\w-]+ *", re.IGNORECASE | re.ASCII)
+LONGEST = 8192
+
+
+def hinted(environ: dict[str, Any]) -> bool:
+    """Whether it is worth a query to find out who asks."""
+    return _has_token(environ) or _has_session(environ)
+
+
+def may_see_details(environ: dict[str, Any]) -> bool:
+    """Raises DatabaseError. No request of Django's begins or ends here, so its chores are ours."""
+    close_old_connections()
+    try:
+        user = _user(environ)
+        return bool(user.is_active and user.is_staff and user.has_perm(PERMISSION))
+    except DatabaseError:
+        raise
+    except Exception as error:  # an authenticator refuses with whatever its project raises
+        logger.debug("nobody was recognised: %s", type(error).__name__)
+        return False
+    finally:
+        close_old_connections()
+
+
+def _has_token(environ: dict[str, Any]) -> bool:
+    given = environ.get("HTTP_AUTHORIZATION", "")
+    if len(given) > LONGEST or not apps.is_installed("rest_framework"):
+        return False
+    return TOKEN.fullmatch(given) is not None
+
+
+def _has_session(environ: dict[str, Any]) -> bool:
+    cookie = f"{settings.SESSION_COOKIE_NAME}="
+    return apps.is_installed("django.contrib.sessions") and cookie in environ.get("HTTP_COOKIE", "")
+
+
+def _user(environ: dict[str, Any]) -> Any:
+    """With nothing of the request but its credentials, so nothing else of it can count."""
+    request = HttpRequest()
+    request.method = "GET"
+    request.META = {"REMOTE_ADDR": environ.get("REMOTE_ADDR", "")}
+    if _has_token(environ):
+        request.META["HTTP_AUTHORIZATION"] = environ["HTTP_AUTHORIZATION"]
+        return import_module("health.contrib.rest").user_of(request)
+    key = parse_cookie(environ["HTTP_COOKIE"]).get(settings.SESSION_COOKIE_NAME)
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    return get_user(request)
