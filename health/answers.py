@@ -27,13 +27,14 @@ class Answer:
     media_type: str
     body: bytes
     extra: tuple[tuple[str, str], ...] = ()
+    vary: str = "Accept, Authorization"
 
     def send(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
         headers = [
             ("Content-Type", self.media_type),
             ("Content-Length", str(len(self.body))),
             ("Cache-Control", "no-store"),
-            ("Vary", "Accept, Authorization"),
+            ("Vary", self.vary),
             ("X-Content-Type-Options", "nosniff"),
             *self.extra,
         ]

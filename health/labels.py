@@ -30,6 +30,7 @@ class Bounded:
         self.most = most
         self._admitted: frozenset[str] = frozenset()
         self._lock = Lock()
+        DROPPED.labels(metric)
 
     def __call__(self, value: str) -> str:
         if value in self._admitted:

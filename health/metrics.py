@@ -47,7 +47,8 @@ def answer(snapshot: Snapshot, environ: Environ) -> Answer:
         registry.register(REGISTRY)
     registry.register(SharedState(snapshot))
     encode, media_type = choose_encoder(_form(environ.get("HTTP_ACCEPT", "")))
-    plain = Answer(200, media_type, encode(registry), (("Vary", "Accept-Encoding"),))
+    vary = "Accept, Accept-Encoding, Authorization"
+    plain = Answer(200, media_type, encode(registry), vary=vary)
     return answers.gzipped(plain, environ.get("HTTP_ACCEPT_ENCODING", ""))
 
 
@@ -83,6 +84,7 @@ class SharedState:
         yield _build()
         yield _leader(self.snapshot)
         yield _status(self.snapshot)
+        yield _critical(self.snapshot)
         yield from _times(self.snapshot)
         for contribution in contrib.installed():
             yield from contribution.metrics(self.snapshot)
@@ -102,6 +104,14 @@ def _status(snapshot: Snapshot) -> Metric:
         current = snapshot.status_of(name)
         for status in Status:
             family.add_metric([name, status], float(status is current))
+    return family
+
+
+def _critical(snapshot: Snapshot) -> Metric:
+    text = "1 for a service without which no user may be sent here, else 0."
+    family = GaugeMetricFamily("health_service_critical", text, labels=["service"])
+    for name in snapshot.names:
+        family.add_metric([name], float(any(check.critical for check in snapshot.of(name))))
     return family
 
 

@@ -46,6 +46,8 @@ HOLD = Holds(
 LOST = Counter("locking_lost", "Leases that ended before their release.", ["pattern"])
 FORCED = Counter("locking_forced", "Locks taken from their holders by operators.", ["pattern"])
 DEADLOCKS = Counter("locking_deadlocks", "Waits given up because of a deadlock.", ["pattern"])
+# They begin at nought with the first lock of a pattern: what is there at once did not increase.
+RARE = LOST, FORCED, DEADLOCKS
 
 
 class Locks(Probe):
@@ -112,7 +114,10 @@ patterns = Bounded("locking", MOST_PATTERNS)
 
 @lru_cache(4096)
 def label(name: str) -> str:
-    return patterns(pattern(name))
+    found = patterns(pattern(name))
+    for counter in RARE:
+        counter.labels(found)
+    return found
 
 
 def connect() -> None:

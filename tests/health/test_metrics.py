@@ -58,6 +58,8 @@ def test_the_state_is_one_series_for_each_word(run: Run) -> None:
         ("database", "pass"),
         ("cache", "fail"),
     }
+    assert seen["health_service_critical", (("service", "database"),)] == 1
+    assert seen["health_service_critical", (("service", "cache"),)] == 0
     assert seen["app_build_info", (("version", "1.2.3"),)] == 1
 
 
@@ -135,7 +137,7 @@ def test_the_form_is_the_first_known_that_accept_names(
 def test_a_scrape_is_packed_for_those_who_take_it(run: Run, accepted: str, packed: bool) -> None:
     run(Fake("cache"))
     reply = call("/metrics", REMOTE_ADDR="127.0.0.1", HTTP_ACCEPT_ENCODING=accepted)
-    assert reply.headers["Vary"] == "Accept-Encoding"
+    assert reply.headers["Vary"] == "Accept, Accept-Encoding, Authorization"
     assert reply.headers["Content-Length"] == str(len(reply.body))
     assert ("Content-Encoding" in reply.headers) is packed
     text = gzip.decompress(reply.body) if packed else reply.body
