@@ -10,6 +10,7 @@ admin.site.site_header = admin.site.site_title = "Mainstay"
 admin.site.index_title = "Operations"
 admin.site.site_url = "/api/docs"
 admin.site.login_form = LoginForm
+OPERATIONS = "admin:health_operations_changelist"
 
 api: list[URLPattern | URLResolver] = [
     path("auth/", include("accounts.urls")),
@@ -21,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="docs")),
     path("admin/login/", login_page),
     path("admin/logout/", logout_page),
+    path("admin/operations/", RedirectView.as_view(pattern_name=OPERATIONS)),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),

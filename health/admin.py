@@ -7,6 +7,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from .models import Alert, HealthTransition, Silence
+from .operations.page import OperationsAdmin
+
+__all__ = ["AlertAdmin", "HealthTransitionAdmin", "OperationsAdmin", "SilenceAdmin"]
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]

@@ -99,3 +99,15 @@ class Silence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.alert or 'every alert'} of {self.service or 'every service'}"
+
+
+class Operations(models.Model):
+    """Has no table: names the permission to see the page of all that is going on, and its place."""
+
+    class Meta:
+        managed = False
+        verbose_name = verbose_name_plural = "operations"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return "operations"

@@ -7,6 +7,7 @@ from typing import Protocol, cast
 from django.apps import apps
 from prometheus_client.core import Metric
 
+from health.operations.panels import Panel
 from health.probes import Probe
 from health.snapshot import Snapshot
 
@@ -15,6 +16,12 @@ SIBLINGS = {
     "breaker": "health.contrib.breaker",
     "breaker.contrib.google": "health.contrib.google",
     "accounts": "health.contrib.accounts",
+}
+# On the operations page, from left to right and down.
+PANELS = {
+    "breaker": "health.contrib.breaker_panel",
+    "locking": "health.contrib.locking_panel",
+    "accounts": "health.contrib.accounts_panel",
 }
 
 
@@ -33,3 +40,13 @@ def installed() -> Iterator[Contribution]:
     for app, module in SIBLINGS.items():
         if apps.is_installed(app):
             yield cast(Contribution, import_module(module))
+
+
+class Shown(Protocol):
+    def panel(self) -> Panel: ...
+
+
+def panels() -> Iterator[Panel]:
+    for app, module in PANELS.items():
+        if apps.is_installed(app):
+            yield cast(Shown, import_module(module)).panel()

@@ -76,4 +76,16 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['expires_at'], name='health_silence_expires')],
             },
         ),
+        migrations.CreateModel(
+            name='Operations',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+            ],
+            options={
+                'verbose_name': 'operations',
+                'verbose_name_plural': 'operations',
+                'managed': False,
+                'default_permissions': ('view',),
+            },
+        ),
     ]
