@@ -11,12 +11,13 @@ from pytest_django import Settings
 from breaker import get_breaker
 from breaker.agent import agent
 from breaker.circuit import Verb
+from breaker.contrib.google.access import Access
 from breaker.control import act
 from breaker.control import circuit as circuit_of
 from breaker.status import CircuitStatus
 from breaker.window import Tally
 from config.redis import caches
-from health import CheckResult, Reason, Status, registry
+from health import Reason, Status, registry
 from health.checker import Checker
 from health.contrib.breaker import SHOWN, Breakers, connect, grouped, metrics
 from health.contrib.google import Google
@@ -168,40 +169,9 @@ def test_of_many_circuits_those_that_are_not_closed_are_shown() -> None:
     assert result.values["circuits"] == SHOWN + 1
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ({}, CheckResult(Status.UNKNOWN, Reason.NOT_CONFIGURED)),
-        ({"PROJECT": "shop"}, None),
-        ({"SIMULATOR_PORT": 8081}, None),
-    ],
-)
-def test_google_counts_only_where_it_is_configured(
-    settings: Settings, values: dict[str, str | int], expected: CheckResult | None
-) -> None:
-    settings.GOOGLE_AI = values
-    result = Google("google_veo").run()
-    assert result.status is (Status.PASS if expected is None else Status.UNKNOWN)
-    assert expected is None or result == expected
-
-
-def test_each_google_service_looks_at_its_own_circuits(settings: Settings, fresh: str) -> None:
-    settings.GOOGLE_AI = {"SIMULATOR_PORT": 8081}
-    trip(f"veo:{fresh}:submit")
-    words = {
-        name: Google(name).run().status
-        for name in ("google_imagen", "google_veo", "google_vertex_ai")
-    }
-    assert words == {
-        "google_imagen": Status.PASS,
-        "google_veo": Status.WARN,
-        "google_vertex_ai": Status.PASS,
-    }
-
-
 def test_what_is_not_configured_is_left_out_of_the_word(run: Run, settings: Settings) -> None:
     settings.GOOGLE_AI = {}
-    running = run(Breakers(), Google("google_veo"))
+    running = run(Breakers(), Google("google_veo", Access()))
     assert running.edition.overall.word is Status.PASS
     assert call("/health/google_veo").status == 200
 
