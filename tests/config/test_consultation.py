@@ -25,7 +25,7 @@ def ailing(settings: Any) -> Any:
 
 def test_each_app_with_a_doctor_is_asked_by_its_label() -> None:
     found = dict(doctors())
-    assert list(found) == ["config", "locking", "breaker", "accounts"]
+    assert list(found) == ["config", "locking", "breaker", "google", "accounts", "health"]
     assert found["locking"] == "locking.doctor"
 
 
@@ -122,7 +122,7 @@ def test_all_is_told_of_a_site_in_order(transactional_db: None) -> None:
     found = json.loads(out)["findings"]
     assert code == 0, [one for one in found if one["level"] not in ("ok", "warning")]
     assert list(dict.fromkeys(one["app"] for one in found)) == [
-        "config", "locking", "breaker", "accounts",
+        "config", "locking", "breaker", "google", "accounts", "health",
     ]  # fmt: skip
     assert all(one["hint"] for one in found if one["level"] != "ok")
 
