@@ -47,7 +47,7 @@ class Wake:
 
 
 class Stop:
-    pass
+    """Nothing else."""
 
 
 def spread() -> float:
@@ -63,8 +63,12 @@ class Checker:
         probes: Iterable[Probe],
         *,
         place: Place | None = None,
+        known: Publication | None = None,
+        led: bool = False,
         jitter: Callable[[], float] = spread,
     ) -> None:
+        """``known`` is what the host knows already; ``led`` says that observers take us for
+        the leader."""
         # Not a SimpleQueue: that of CPython 3.11 may sleep on in get() when its time is over.
         self._inbox: Queue[Report | Wake | Stop] = Queue()
         self._pid = os.getpid()
@@ -74,11 +78,13 @@ class Checker:
             Watch(probe, now=now, jitter=jitter, tell=self._report) for probe in probes
         ]
         self._place = place or Alone()
+        self._abandoned = False
         self._source = Source.HOST
         self._heard = self._since = self._published = now
         self._looked = 0.0
         self._shown: Publication | None = None
-        self._believe(now, leads=False)
+        self._led = led
+        self._believe(now, leads=False, latest=known)
         self.edition = self._render(now)
         self._thread = Thread(target=self._run, name="health-scheduler", daemon=True)
         self._thread.start()
@@ -99,6 +105,18 @@ class Checker:
     def wake(self, names: Iterable[str]) -> None:
         """Run these checks now."""
         self._inbox.put(Wake(frozenset(names)))
+
+    @property
+    def stuck(self) -> bool:
+        """Somebody holds up the scheduler: who is told of a change, who writes a log, a disk."""
+        return self.stale and self._thread.is_alive()
+
+    def abandon(self) -> Place:
+        """Let another checker lead. Should the scheduler wake up, it ends."""
+        self._abandoned = True
+        self._inbox.put(Stop())
+        self._place.leave()
+        return self._place.anew()
 
     def stop(self) -> None:
         self._inbox.put(Stop())
@@ -133,8 +151,11 @@ class Checker:
         self._beat = self._looked = now
         if any(isinstance(message, Stop) for message in messages):
             return False
-        news = [now - before > FRESH_SECONDS and self._forget(now)]
-        news.append(self._believe(now, leads=self._place.leads()))
+        if now - before > FRESH_SECONDS:
+            self._forget(now)
+        leads = self._place.leads()
+        news = [self._believe(now, leads=leads, latest=None if leads else self._place.latest())]
+        self._tell_lead()
         news += [self._handle(message, now) for message in messages]
         if self._source is not Source.HOST:
             news += [watch.advance(now) for watch in self._watches]
@@ -150,19 +171,18 @@ class Checker:
         for watch in self._watches:
             watch.retire()
         self._place.leave()
-        if self.leading:
+        if self._led and not self._abandoned:
             signals.leadership_changed.send_robust(Checker, leading=False)
 
-    def _forget(self, now: float) -> bool:
+    def _forget(self, now: float) -> None:
         """The process was stopped, or its machine: whatever it knew may be wrong by now."""
         self._shown = None
         for watch in self._watches:
             watch.forget(now)
-        return True
+        self.edition = self._render(now)
 
-    def _believe(self, now: float, *, leads: bool) -> bool:
+    def _believe(self, now: float, *, leads: bool, latest: Publication | None) -> bool:
         """Find out whom to believe; True when there is something else to show."""
-        latest = None if leads else self._place.latest()
         if latest and not self._credible(latest, now):
             latest = None
         if latest:
@@ -197,8 +217,11 @@ class Checker:
             elif before is Source.HOST:
                 watch.hurry(now)
         logger.info("Answers of this process come from: %s", source)
-        if Source.LEADER in (before, source):
-            signals.leadership_changed.send_robust(Checker, leading=self.leading)
+
+    def _tell_lead(self) -> None:
+        if self._led is not self.leading:
+            self._led = self.leading
+            signals.leadership_changed.send_robust(Checker, leading=self._led)
 
     def _tell_changes(self) -> None:
         for watch in self._watches:
@@ -209,7 +232,8 @@ class Checker:
 
     def _publish(self, now: float) -> None:
         self._published = now
-        self._place.publish(Publication(self.edition.snapshot.checks, now))
+        if not self._abandoned:
+            self._place.publish(Publication(self.edition.snapshot.checks, now))
 
     def _receive(self) -> list[Report | Wake | Stop]:
         """What has arrived, waiting until something has or something is due."""
@@ -247,6 +271,7 @@ class Checker:
 
 
 _running: Checker | None = None
+_left_behind: Checker | None = None
 _lock = Lock()
 
 
@@ -255,21 +280,29 @@ def start() -> Checker:
 
     A forked child has none of its parent's threads, so it starts its own here.
     """
-    global _running
+    global _running, _left_behind
     with _lock:
-        if _running is None or not _running.alive:
+        if _running and _running.alive and _running.stuck:
+            # Two at most: while the first one is stuck, the second is the last.
+            if _left_behind is None or not _left_behind.stuck:
+                logger.error("the health scheduler stands still; another one takes its place")
+                place, led = _running.abandon(), _running.leading
+                _left_behind = _running
+                _running = Checker(registry.probes(), place=place, led=led)
+        elif _running is None or not _running.alive:
             # A process that starts often takes the place of one that has ended.
             if directory := counters.directory():
                 counters.tidy(directory)
             for contribution in contrib.installed():
                 contribution.connect()
-            _running = Checker(registry.probes(), place=this_host())
+            place = this_host()
+            _running = Checker(registry.probes(), place=place, known=place.latest())
         return _running
 
 
 def current() -> Checker:
     running = _running
-    return running if running and running.alive else start()
+    return running if running and running.alive and not running.stuck else start()
 
 
 def wake(*names: str) -> None:
@@ -279,10 +312,10 @@ def wake(*names: str) -> None:
 
 
 def _forget() -> None:
-    global _running, _lock
-    if _running:
-        _running.disown()
-    _running, _lock = None, Lock()
+    global _running, _left_behind, _lock
+    for inherited in filter(None, (_running, _left_behind)):
+        inherited.disown()
+    _running, _left_behind, _lock = None, None, Lock()
 
 
 os.register_at_fork(after_in_child=_forget)

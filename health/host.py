@@ -34,6 +34,10 @@ class Place(Protocol):
 
     def leave(self) -> None: ...
 
+    def anew(self) -> "Place":
+        """For another scheduler of this process."""
+        ...
+
 
 class Alone:
     """Of a process that meets nobody: it probes for itself."""
@@ -50,11 +54,15 @@ class Alone:
     def leave(self) -> None:
         pass
 
+    def anew(self) -> Place:
+        return self
+
 
 class Host:
     """Used by the scheduler thread alone. ``leave`` also lets go of what a fork has copied."""
 
     def __init__(self, directory: Path) -> None:
+        self._directory = directory
         self._boot = boot_id()
         self._lock = Lock(directory / "leader")
         self._file = directory / "snapshot"
@@ -105,6 +113,9 @@ class Host:
 
     def leave(self) -> None:
         self._lock.let_go()
+
+    def anew(self) -> Place:
+        return Host(self._directory)
 
     def _trouble(self, what: str, why: str) -> None:
         """Told once for each cause; the process helps itself meanwhile."""

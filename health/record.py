@@ -119,6 +119,14 @@ def _result(row: list[Any]) -> CheckResult:
     )
 
 
+def extent(result: CheckResult) -> int:
+    """Roughly how many characters it takes. Raises TypeError where it cannot be written."""
+    values = [(_text(name), _value(value)) for name, value in result.values.items()]
+    own = [Status(result.status), _reason(result.reason), _text(result.component)]
+    _optional(result.retry_after)
+    return len(str(own)) + len(str(values)) + sum(map(extent, result.parts))
+
+
 def _number(value: Any) -> float:
     if type(value) not in (int, float) or not isfinite(value):
         raise TypeError

@@ -5,12 +5,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Thread
+from traceback import format_exception
 
 from django.db import connections
 
+from . import record
 from .probes import Probe
 from .reasons import reason_of
 from .verdict import CheckResult, Reason, Status
+
+LARGEST_RESULT = LONGEST_TRACE = 100_000
+
+
+class ProbeFailed(Exception):
+    """In place of an error that says too much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +32,34 @@ def observe(probe: Probe) -> Observation:
     """Run a probe, whatever it does: only its own check may fail."""
     began = time.monotonic()
     try:
-        result = probe.run()
-        if not isinstance(result, CheckResult):
-            raise TypeError(f"{type(probe).__name__}.run() returned {result!r}")
+        result, told = _result(probe), None
     except BaseException as error:  # SystemExit too: it would end the thread without a word
-        failed = CheckResult(Status.FAIL, reason_of(error))
-        return Observation(failed, time.monotonic() - began, error)
+        result, told = _failure(error)
+    return Observation(result, time.monotonic() - began, told)
+
+
+def _result(probe: Probe) -> CheckResult:
+    try:
+        result = probe.run()
     finally:
         _release_connections()
-    return Observation(result, time.monotonic() - began)
+    if not isinstance(result, CheckResult):
+        raise TypeError(f"{type(probe).__name__}.run() returned {type(result).__name__}")
+    # Whoever renders or publishes it would stumble, and with it all other checks.
+    if record.extent(result) > LARGEST_RESULT:
+        raise ValueError(f"{type(probe).__name__}.run() returned too much")
+    return result
+
+
+def _failure(error: BaseException) -> tuple[CheckResult, BaseException]:
+    """As a result, and as the scheduler can log it, which must not be at it for seconds."""
+    try:
+        reason = reason_of(error)
+    except Exception:  # from its own __str__
+        reason = Reason.ERROR
+    if sum(map(len, format_exception(error))) > LONGEST_TRACE:
+        error = ProbeFailed(type(error).__name__).with_traceback(error.__traceback__)
+    return CheckResult(Status.FAIL, reason), error
 
 
 def _release_connections() -> None:

@@ -27,7 +27,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Checker]]:
     started: list[Checker] = []
 
     def start(*probes: Probe, wait: bool = True, place: Place | None = None) -> Checker:
-        running = Checker(probes, place=place, jitter=lambda: 1.0)
+        known = place.latest() if place else None
+        running = Checker(probes, place=place, known=known, jitter=lambda: 1.0)
         monkeypatch.setattr(checker, "_running", running)
         started.append(running)
         if wait:

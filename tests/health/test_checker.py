@@ -1,13 +1,18 @@
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from io import StringIO
+from pathlib import Path
 
 import pytest
 
-from health import CheckResult, Probe, Reason, Status, checker
+from health import CheckResult, Probe, Reason, Status, checker, signals
 from health.checker import Checker
+from health.host import Host
 from health.schedule import PATIENCE
+from health.snapshot import Check
 
 from .conftest import eventually
 from .probes import FAIL, PASS, Fake
@@ -79,6 +84,51 @@ def test_a_broken_probe_fails_alone_and_goes_on_being_run(
     broken.answer = lambda: PASS
     eventually(lambda: status(running, "broken") is Status.PASS)
     assert running.edition.snapshot.status is Status.PASS
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def endless(logger: logging.Logger) -> CheckResult:
+    for _ in range(1000):
+        logger.warning("x" * 10_000)
+    raise RuntimeError("y" * 10_000_000)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(raising(Unspeakable()), id="an error without words"),
+        pytest.param(lambda: CheckResult(Status.PASS, values={"a": object()}), id="no value"),
+        pytest.param(lambda: CheckResult(Status.PASS, values={"a": float("nan")}), id="nan"),
+        pytest.param(lambda: CheckResult("fine"), id="no status"),
+        pytest.param(lambda: CheckResult(Status.PASS, component=None), id="no component"),
+        pytest.param(lambda: CheckResult(Status.PASS, values={"a": "x" * 10_000_000}), id="much"),
+    ],
+)
+def test_what_no_reader_could_take_fails_in_its_own_thread(
+    run: Run, answer: Callable[[], CheckResult]
+) -> None:
+    running = run(Fake("broken", answer), Fake("sound"))
+    assert status(running, "broken") is Status.FAIL
+    assert reason(running, "broken") is Reason.ERROR
+    assert len(running.edition.detailed[1].body()) < 5_000
+
+
+def test_a_probe_that_logs_ten_megabytes_fails_alone(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    written = StringIO()
+    logger = logging.Logger("noisy")
+    logger.addHandler(logging.StreamHandler(written))
+    running = run(Fake("noisy", lambda: endless(logger), deadline=20), Fake("sound"))
+    assert status(running, "noisy") is Status.FAIL
+    assert status(running, "sound") is Status.PASS
+    assert written.tell() > 10_000_000
+    assert len(caplog.text) < 200_000
+    assert "ProbeFailed: RuntimeError" in caplog.text
 
 
 def test_a_deadline_holds_while_the_probe_hangs(run: Run, release: threading.Event) -> None:
@@ -190,6 +240,33 @@ def test_a_checker_whose_scheduler_died_is_replaced(
         assert checker.current() is checker.start()
     finally:
         checker.current().stop()
+
+
+def test_a_checker_whose_scheduler_is_held_up_is_replaced_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch, release: threading.Event, tmp_path: Path
+) -> None:
+    def receive(check: Check, **_: object) -> None:
+        if check.name == "held up":
+            release.wait()
+
+    monkeypatch.setattr("health.registry.probes", lambda: [Fake("held up")])
+    monkeypatch.setattr(checker, "_left_behind", None)
+    signals.status_changed.connect(receive)
+    held_up = run(Fake("held up"), wait=False, place=Host(tmp_path))
+    try:
+        eventually(lambda: status(held_up, "held up") is Status.PASS)
+        held_up._beat = float("-inf")
+        second = checker.current()
+        assert second is not held_up
+        eventually(lambda: second.leading and status(second, "held up") is Status.PASS)
+        second._beat = float("-inf")
+        assert checker.current() is second
+    finally:
+        signals.status_changed.disconnect(receive)
+        release.set()
+        second.stop()
+    held_up._thread.join()
+    assert second.edition.snapshot.started
 
 
 def test_no_probe_is_needed(run: Run) -> None:

@@ -1,14 +1,13 @@
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 
 import pytest
 from pytest_django.fixtures import Settings
 
-from health import CheckResult, Reason, Status, responder
-from health.checker import STALE_SECONDS, Checker
+from health import CheckResult, Reason, Status, checker, responder
+from health.checker import Checker
 
 from .conftest import call, eventually
 from .probes import FAIL, PASS, Fake
@@ -127,7 +126,9 @@ def test_draining_takes_the_node_out_of_routing_and_nothing_else(
 def test_a_scheduler_that_stands_still_is_not_believed(
     site: Checker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(site, "_beat", time.monotonic() - STALE_SECONDS - 1)
+    monkeypatch.setattr(checker, "STALE_SECONDS", -1.0)
+    # Another one stands still already, so nobody takes its place.
+    monkeypatch.setattr(checker, "_left_behind", site)
     reply = call("/health")
     assert (reply.status, json.loads(reply.body)["reason"]) == (503, "stale")
     assert call("/health/live").status == 200
