@@ -136,6 +136,8 @@ def _rows(check: Check) -> Iterator[dict[str, Any]]:
         lastSuccess=check.last_success,
         lastResult=check.trail.latest,
         consecutiveFailures=check.trail.failures,
+        transitions24h=len(check.trail.changes),
+        flapping=check.trail.flapping,
         deadlineMs=round(check.deadline * 1000),
         source=check.source,
     ) | dict(check.result.values)

@@ -65,7 +65,14 @@ def _of_check(check: Check) -> dict[str, Any]:
         "source": check.source,
         "critical": check.critical,
         "deadline": check.deadline,
-        "trail": [trail.shown, trail.reason, trail.latest, trail.failures],
+        "trail": [
+            trail.verdict,
+            trail.reason,
+            trail.latest,
+            trail.failures,
+            trail.changes,
+            trail.flapping,
+        ],
         "result": _of_result(check.result),
         "seconds": check.seconds,
         "taken": check.taken,
@@ -84,7 +91,7 @@ def _of_result(result: CheckResult) -> list[Any]:
 
 
 def _check(row: dict[str, Any]) -> Check:
-    shown, reason, latest, failures = row["trail"]
+    verdict, reason, latest, failures, changes, flapping = row["trail"]
     return Check(
         name=_text(row["name"]),
         component=_text(row["component"]),
@@ -93,10 +100,12 @@ def _check(row: dict[str, Any]) -> Check:
         critical=row["critical"] is True,
         deadline=_number(row["deadline"]),
         trail=Trail(
-            shown=Status(shown),
+            verdict=Status(verdict),
             reason=_reason(reason),
             latest=Status(latest),
             failures=int(_number(failures)),
+            changes=tuple(map(_number, changes)),
+            flapping=flapping is True,
         ),
         result=_result(row["result"]),
         seconds=_optional(row["seconds"]),

@@ -50,15 +50,16 @@ class Check:
         return self.name, self.component
 
     def unknown(self) -> "Check":
-        """As before its first result, except for when it last passed."""
+        """As before its first result, except for what was."""
+        trail = Trail(changes=self.trail.changes)
         return replace(
-            self, trail=NO_TRAIL, result=NEVER_RUN, seconds=None, taken=0.0, time=None, since=None
+            self, trail=trail, result=NEVER_RUN, seconds=None, taken=0.0, time=None, since=None
         )
 
     def after(
         self, result: CheckResult, *, seconds: float, taken: float, time: datetime
     ) -> "Check":
-        trail = observe(self.trail, result.status, result.reason)
+        trail = observe(self.trail, result.status, result.reason, now=taken)
         return replace(
             self,
             trail=trail,
