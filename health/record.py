@@ -143,14 +143,14 @@ def _number(value: Any) -> float:
 
 
 def _text(value: Any) -> str:
-    if type(value) is not str:
+    if not isinstance(value, str):
         raise TypeError
     return value
 
 
 def _value(value: Any) -> str | float | None:
-    if value is None or type(value) in (str, bool):
-        return value  # type: ignore[no-any-return]
+    if value is None or isinstance(value, str | bool):  # a word of an enum is one too
+        return value
     return _number(value)
 
 
