@@ -12,6 +12,9 @@ from health.verdict import CheckResult
 
 from .breaker import Breakers
 
+Values = Mapping[str, str | float | None]
+
+UNKNOWN = "Nobody can tell now which circuits there are."
 LOCAL = "The store of the circuits does not answer: this is what one process sees."
 
 
@@ -37,12 +40,17 @@ def panel() -> Panel:
 def look(snapshot: Snapshot) -> Listing:
     results = [check.result for check in snapshot.of(Breakers.name)]
     circuits = [part for result in results for part in result.parts]
-    local = any(result.values.get("circuitSource") == "local" for result in results)
     return Listing(
         rows=tuple(map(_row, circuits[:MOST_ROWS])),
         more=len(circuits) > MOST_ROWS,
-        trouble=LOCAL if local else "",
+        trouble=_trouble([result.values for result in results]),
     )
+
+
+def _trouble(values: list[Values]) -> str:
+    if not any("circuits" in one for one in values):
+        return UNKNOWN  # not looked yet, or in vain: that is not the same as none
+    return LOCAL if any(one.get("circuitSource") == "local" for one in values) else ""
 
 
 def _row(circuit: CheckResult) -> Row:
@@ -64,6 +72,6 @@ def _row(circuit: CheckResult) -> Row:
     )
 
 
-def _moment(values: Mapping[str, str | float | None], name: str) -> datetime | None:
+def _moment(values: Values, name: str) -> datetime | None:
     seconds = values[name]
     return None if seconds is None else datetime.fromtimestamp(round(float(seconds)), UTC)

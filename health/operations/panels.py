@@ -61,3 +61,5 @@ class Panel:
     calm: str
     """What an empty panel means."""
     look: Callable[[Snapshot], Listing]
+    announced: bool = True
+    """Whether a new state is read out: rows of a log have none."""

@@ -10,6 +10,7 @@ from health import contrib
 from health.snapshot import Check, Snapshot
 from health.verdict import SEVERITY, Reason, Status
 
+from . import records
 from .panels import Listing, Panel
 
 
@@ -46,7 +47,7 @@ def sections(snapshot: Snapshot, *, stale: bool, may: Callable[[str], bool]) -> 
     """Those that a user sees who has the permissions that ``may`` says."""
     shown = services(snapshot, stale=stale)
     yield Section(name="services", version=version(shown), content=shown)
-    for panel in contrib.panels():
+    for panel in (*contrib.panels(), *records.panels()):
         if any(map(may, panel.permissions)):
             listing = panel.look(snapshot)
             yield Section(name=panel.name, version=version(listing), content=listing, panel=panel)

@@ -1,5 +1,7 @@
 """The operations page: live under the strict policy, and of use without its script."""
 
+import os
+import signal
 from collections.abc import Iterator
 from itertools import product as combined
 from typing import Literal
@@ -84,6 +86,29 @@ def test_a_page_that_hears_nothing_says_so(signed_in: Page, busy: str) -> None:
     page.route("**/panels/", lambda route: route.abort())
     expect(page.locator("#live")).to_contain_text("Not live")
     keep(page, "operations-cut-off")
+
+
+def test_the_page_tells_that_redis_hangs_and_that_it_is_back(
+    signed_in: Page, complaints: list[str], product: Product, busy: str
+) -> None:
+    page = signed_in
+    page.goto(PATH)
+    tile = page.locator(".tile").filter(has=page.get_by_text("locks", exact=True))
+    expect(tile).to_contain_text("pass")
+    (valkey,) = (pid for pid, line in product.processes().items() if "valkey" in line)
+    os.kill(valkey, signal.SIGSTOP)
+    try:
+        expect(tile).to_contain_text("fail")
+        expect(page.locator("#locks")).to_contain_text("The lock store does not answer")
+        expect(page.locator("#news")).not_to_be_empty()
+        keep(page, "operations-redis-hangs")
+        page.reload()
+        expect(tile).to_contain_text("fail")
+    finally:
+        os.kill(valkey, signal.SIGCONT)
+    expect(tile).to_contain_text("pass")
+    expect(page.get_by_role("link", name="nightly import")).to_be_visible()
+    assert complaints == []
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from config.redis import caches
 from health.checker import Checker
 from health.contrib.breaker import Breakers
 from health.contrib.locking import Locks
+from health.models import Alert, HealthTransition
 from health.operations.sections import services, version
 from health.templatetags.operations import moment, spoken
 from locking import lock
@@ -77,7 +78,7 @@ def test_services_circuits_locks_and_locked_accounts_are_on_one_page(
     run(Fake("cache", lambda: FAIL), Breakers(), Locks())
     with lock("nightly import", lease=60):
         shown = sections_of(pages.get(PAGE))
-    assert list(shown) == ["services", "breakers", "locks", "accounts"]
+    assert list(shown) == ["services", "breakers", "locks", "accounts", "alerts", "changes"]
     assert "cache fail refused" in shown["services"]
     assert "partner &lt;b&gt; open 100% 1 0" in shown["breakers"]
     assert "nightly import held" in shown["locks"]
@@ -90,6 +91,35 @@ def test_empty_panels_say_what_is_fine(run: Run, pages: Client) -> None:
     assert "No circuit is in use yet." in shown["breakers"]
     assert "No lock is held." in shown["locks"]
     assert "No account is locked." in shown["accounts"]
+    assert "Nothing is wrong that somebody should know." in shown["alerts"]
+    assert "Nothing has changed yet." in shown["changes"]
+
+
+def test_alerts_that_hold_and_the_latest_changes_are_on_it(run: Run, pages: Client) -> None:
+    run(Fake("cache"))
+    now = timezone.now()
+    place = {"service": "cache", "component": "default", "reason": "refused"}
+    for state in ("pending", "firing", "resolved"):
+        Alert.objects.create(
+            fingerprint=state, alert=f"Cache{state}", state=state, severity="ticket",
+            since=now - timedelta(hours=3), changed_at=now, **place,
+        )  # fmt: skip
+    for number in range(21):
+        HealthTransition.objects.create(
+            before="pass", after="warn", node=f"web-{number}", **place,
+            at=now - timedelta(minutes=number),
+        )  # fmt: skip
+    answer = pages.get(PAGE)
+    shown = sections_of(answer)
+    assert "Cachefiring firing cache \N{EN DASH} ticket 3 h" in shown["alerts"]
+    assert shown["alerts"].index("firing") < shown["alerts"].index("pending")
+    assert "resolved" not in shown["alerts"]
+    assert "cache warn pass refused web-0 0 s" in shown["changes"]
+    assert "These are the first 20: see all" in shown["changes"]
+    assert "web-20" not in shown["changes"]
+    # What is read out when it changes: things that have a state, once each.
+    told = re.findall('data-told="(.*?)"', answer.content.decode())
+    assert told == ["Overall", "cache", "Alert Cachefiring", "Alert Cachepending"]
 
 
 def test_without_the_permission_nothing_is_shown(
@@ -108,6 +138,8 @@ def test_without_the_permission_nothing_is_shown(
         ("breaker.command", "breakers"),
         ("locking.view_heldlock", "locks"),
         ("accounts.view_loginguard", "accounts"),
+        ("health.view_alert", "alerts"),
+        ("health.view_healthtransition", "changes"),
     ],
 )
 def test_each_panel_is_for_those_who_may_see_its_app(
@@ -146,6 +178,25 @@ def test_only_the_section_that_changed_has_another_version(
     locked_account(user)
     after = versions()
     assert {name for name in before if before[name] != after[name]} == {"accounts"}
+
+
+def test_circuits_that_could_not_be_looked_at_are_not_taken_for_none(
+    run: Run, pages: Client
+) -> None:
+    run(Fake(Breakers.name, lambda: FAIL))
+    shown = sections_of(pages.get(PAGE))["breakers"]
+    assert "Nobody can tell now which circuits there are." in shown
+    assert "No circuit is in use" not in shown
+
+
+def test_circuits_of_one_process_alone_are_told_to_be_that(
+    run: Run, pages: Client, settings: Any, own_valkey: Valkey
+) -> None:
+    settings.CACHES = caches(own_valkey.url)
+    own_valkey.stop()
+    running = run(Breakers())
+    eventually(lambda: running.edition.snapshot.status_of("breakers") == "warn")
+    assert "this is what one process sees" in sections_of(pages.get(PAGE))["breakers"]
 
 
 def test_a_lock_store_that_is_down_is_told_not_waited_for(
