@@ -15,7 +15,7 @@ from config.current import Current  # noqa: E402
 from config.headers import AsyncSecurityHeaders, SecurityHeaders, encoded  # noqa: E402
 from config.logs import report_threads  # noqa: E402
 from config.requests import Exchange  # noqa: E402
-from health import checker  # noqa: E402
+from health import checker, draining  # noqa: E402
 from health.responder import HealthResponder  # noqa: E402
 
 PASSED_ON: list[bytes] = []
@@ -98,3 +98,4 @@ def _starter(started: list[dict[str, Any]]) -> Any:
 
 report_threads()
 checker.start()
+draining.install()

@@ -1,7 +1,6 @@
 """The WSGI application: address, headers and health around Django."""
 
 import os
-import signal
 
 from django.core.wsgi import get_wsgi_application
 
@@ -15,8 +14,8 @@ from config.headers import SecurityHeaders  # noqa: E402
 from config.leftovers import Leftovers  # noqa: E402
 from config.logs import report_threads  # noqa: E402
 from config.requests import Requests  # noqa: E402
-from health import checker  # noqa: E402
-from health.responder import HealthResponder, drain  # noqa: E402
+from health import checker, draining  # noqa: E402
+from health.responder import HealthResponder  # noqa: E402
 
 inside = Leftovers(ClientAddress(HealthResponder(django_application)))
 application = Requests(SecurityHeaders(inside))
@@ -24,5 +23,4 @@ report_threads()
 # The first request must not pay for importing every view and the Google SDK.
 get_resolver().url_patterns  # noqa: B018
 checker.start()
-# `manage.py up` says so before it stops the server.
-signal.signal(signal.SIGUSR1, lambda *_: drain())
+draining.install()

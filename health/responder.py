@@ -6,23 +6,17 @@ between a load balancer and its answer.
 
 import time
 from collections.abc import Iterable
-from threading import Event
 
 from . import answers, checker, fresh, metrics
 from .access import Access, access
 from .answers import Answer, Application, Environ, StartResponse
 from .checker import Checker
 from .conf import conf
+from .draining import draining
 from .pages import Edition, Page, unsure
 from .verdict import Reason
 
 DETAILED = "detailed"
-_draining = Event()
-
-
-def drain() -> None:
-    """Ask for no more requests: /health/ready fails from now on, everything else goes on."""
-    _draining.set()
 
 
 class HealthResponder:
@@ -59,7 +53,7 @@ def _public(name: str, running: Checker) -> Page:
     edition = running.edition
     if running.stale:
         return unsure(edition.snapshot, Reason.STALE)
-    if name == "ready" and _draining.is_set():
+    if name == "ready" and draining():
         return unsure(edition.snapshot, Reason.DRAINING)
     pages = {"": edition.overall, "ready": edition.ready, "startup": edition.startup}
     return pages[name]

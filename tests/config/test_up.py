@@ -102,11 +102,14 @@ def test_a_value_that_cannot_be_is_named(variable: str, value: str) -> None:
     assert "hunter2" not in line
 
 
-def test_a_data_directory_of_any_name_will_do() -> None:
+def test_a_data_directory_of_any_name_will_do_and_the_end_is_announced() -> None:
     directory = scratch() / ("deep " * 20) / "50% #1?"
-    running = Product(directory)
+    running = Product(directory, DRAIN_SECONDS="4")
     until(lambda: call("GET", f"{running.url}/health/ready").status == 200)
-    assert running.stop() == 0
+    running.process.send_signal(signal.SIGTERM)
+    until(lambda: call("GET", f"{running.url}/health/ready").status == 503)
+    assert call("GET", f"{running.url}/health/live").status == 200
+    assert running.ended(30) == 0
     assert processes_of(directory) == {}
 
 

@@ -1,13 +1,14 @@
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 
 import pytest
 from pytest_django.fixtures import Settings
 
-from health import CheckResult, Reason, Status, checker, responder
+from health import CheckResult, Reason, Status, checker
 from health.checker import Checker
+from health.draining import drain
 
 from .conftest import call, eventually
 from .probes import FAIL, PASS, Fake
@@ -46,10 +47,9 @@ def site(run: Run) -> Checker:
 
 
 @pytest.fixture
-def draining(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(responder, "_draining", threading.Event())
-    responder.drain()
-    yield
+def draining(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("health.draining._draining", threading.Event())
+    drain()
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/x", "/healthy", "/Health", "/metrics/x"])
