@@ -1,22 +1,27 @@
 """``manage.py up``: what it starts, how it stops, and what it says when it cannot."""
 
+import json
 import os
 import re
 import shlex
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
-from tests.product import Command, Product, call, free_port, processes_of, until
+from tests.product import CLEAN, Command, Product, call, free_port, processes_of, until
 from tests.servers import scratch
 
 pytestmark = pytest.mark.live
 
 
-def test_the_three_printed_lines_work_and_a_restart_keeps_everything() -> None:
+def test_the_three_printed_lines_work_a_restart_keeps_everything_and_the_doctor_is_content() -> (
+    None
+):
     directory = scratch()
     first = Product(directory)
     token_line, generate_line, again_line = [
@@ -45,8 +50,24 @@ def test_the_three_printed_lines_work_and_a_restart_keeps_everything() -> None:
     )  # fmt: skip
     assert content.headers["Content-Type"] == "image/png"
     assert content.body.startswith(b"\x89PNG")
+    assert wrong(directory) == []
     assert second.stop() == 0
     assert processes_of(directory) == {}
+
+
+def wrong(directory: Path) -> list[str]:
+    """What the doctor finds to be so, or cannot tell."""
+    command = [sys.executable, "manage.py", "doctor", "--json", "--timeout", "60"]
+    environment = CLEAN | {
+        "DATA_DIR": str(directory),
+        "DJANGO_SETTINGS_MODULE": "tests.patient_settings",
+    }
+    done = subprocess.run(
+        command, env=environment, cwd=settings.BASE_DIR, capture_output=True, text=True
+    )
+    found = json.loads(done.stdout)["findings"]
+    assert "No server has probed on this host yet." not in [one["message"] for one in found]
+    return [one["message"] for one in found if one["level"] not in ("ok", "warning")]
 
 
 def test_secrets_are_made_once_and_kept_from_others() -> None:
