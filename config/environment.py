@@ -5,7 +5,6 @@ import math
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import environ
@@ -53,21 +52,6 @@ def _check_strength(name: str, value: str) -> None:
         raise ImproperlyConfigured(f"{name} is too short: 43 characters (32 bytes) at least")
     if any(sample in value.lower() for sample in SAMPLES) or len(set(value)) < 10:
         raise ImproperlyConfigured(f"{name} looks like a sample value")
-
-
-def database(url: str, data_dir: Path) -> dict[str, Any]:
-    """The entry of ``DATABASES``: SQLite in ``data_dir`` where no URL is given."""
-    if not url:
-        return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(data_dir / "db.sqlite3")}
-    try:
-        found: dict[str, Any] = environ.Env.db_url_config(url)
-    except Exception:  # the parser raises whatever it stumbles over
-        found = {}
-    if found.get("ENGINE") not in ("django.db.backends.sqlite3", "django.db.backends.postgresql"):
-        raise ImproperlyConfigured(
-            "DATABASE_URL must be postgresql://user:password@host:port/name or sqlite:///path"
-        )
-    return found
 
 
 def seconds(name: str, text: str) -> float:

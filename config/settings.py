@@ -9,6 +9,7 @@ from datetime import timedelta
 from urllib.parse import quote
 
 from config import current, datadir, environment, logs, redis, secrets
+from config.databases import databases
 
 VERSION = "0.1.0"
 BASE_DIR = secrets.BASE_DIR
@@ -159,23 +160,7 @@ MEDIA_ROOT = DATA_DIR / "media"
 
 # Stores
 
-DATABASES = {"default": environment.database(env.str("DATABASE_URL", default=""), DATA_DIR)}
-match DATABASES["default"]["ENGINE"]:
-    case "django.db.backends.sqlite3":
-        DATABASES["default"]["CONN_MAX_AGE"] = 60
-        DATABASES["default"]["OPTIONS"] = {
-            # A transaction that starts by reading and then writes cannot wait for its turn in
-            # SQLite's default mode: it fails at once with "database is locked".
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-        }
-    case "django.db.backends.postgresql":
-        DATABASES["default"].setdefault("OPTIONS", {}).update(
-            pool={"min_size": 1, "max_size": THREADS + 4, "timeout": 5},
-            connect_timeout=3,
-            tcp_user_timeout=5000,
-        )
+DATABASES = databases(env.str("DATABASE_URL", default=""), DATA_DIR, threads=THREADS)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 _embedded = f"unix://{quote(str(datadir.valkey_socket(DATA_DIR)))}"
