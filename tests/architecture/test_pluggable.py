@@ -118,6 +118,55 @@ def test_the_settings_of_the_readme_are_to_the_doctors_liking(
     assert patience == "ok"
 
 
+PAGES = """
+INSTALLED_APPS += [
+    "django.contrib.admin", "django.contrib.sessions", "django.contrib.messages",
+    "django.contrib.staticfiles", "locking",
+]
+CACHES = {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": %r}}
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+TEMPLATES = [{
+    "BACKEND": "django.template.backends.django.DjangoTemplates",
+    "APP_DIRS": True,
+    "OPTIONS": {"context_processors": [
+        "django.template.context_processors.request",
+        "django.contrib.auth.context_processors.auth",
+        "django.contrib.messages.context_processors.messages",
+    ]},
+}]
+STATIC_URL = "/static/"
+ALLOWED_HOSTS = ["testserver"]
+"""
+LOOK = """
+import re
+from django.contrib.auth.models import User
+from django.test import Client
+client = Client()
+client.force_login(User.objects.create_superuser("operator"))
+page = client.get("/admin/health/operations/").content.decode()
+print(*re.findall('<section id="([a-z]+)"', page))
+"""
+
+
+def test_the_page_of_operations_shows_the_apps_there_are(
+    tmp_path: Path, own_valkey: Valkey
+) -> None:
+    foreign_project(tmp_path, "health", extra=PAGES % own_valkey.url)
+    (tmp_path / "locking").symlink_to(settings.BASE_DIR / "locking")
+    (tmp_path / "foreign_urls.py").write_text(
+        "from django.contrib import admin\n"
+        "from django.urls import path\n"
+        "urlpatterns = [path('admin/', admin.site.urls)]\n"
+    )
+    django(tmp_path, "migrate", "--verbosity", "0")
+    result = django(tmp_path, "shell", "-v", "0", "-c", LOOK)
+    assert result.stdout.split() == ["services", "locks", "alerts", "changes"], result.stderr
+
+
 @pytest.mark.parametrize("app", NEEDS)
 def test_a_misspelt_setting_fails_the_check_and_is_named(tmp_path: Path, app: str) -> None:
     foreign_project(tmp_path, app, extra=f"{app.upper()} = {{'CAHCE': 'default'}}")
