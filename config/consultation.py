@@ -4,6 +4,7 @@ Each installed app may have one: a module ``doctor`` whose ``examine()`` yields 
 need know of another, or of this.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -97,7 +98,7 @@ def concealed(text: str) -> str:
     """
     line = " ".join(text.split())
     for password in _passwords():
-        line = line.replace(password, "***")
+        line = re.sub(rf"(?<!\w){re.escape(password)}(?!\w)", "***", line)
     return line
 
 

@@ -67,6 +67,11 @@ def test_passwords_of_stores_are_concealed_in_both_spellings(settings: Any, loca
     assert concealed("p@ss-word, p%40ss-word, other") == "***, ***, other"
 
 
+def test_a_password_that_is_part_of_a_word_leaves_the_word(settings: Any) -> None:
+    settings.CACHES = {"default": {"LOCATION": "redis://:red@host/0"}}
+    assert concealed("redis refused “red”, as red.") == "redis refused “***”, as ***."
+
+
 def doctor(*arguments: str) -> tuple[int, str]:
     out = StringIO()
     try:
