@@ -8,12 +8,17 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
 
 import httpx2
 import psycopg
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from accounts.client import Signer
+from tests.deploy import asked
 from tests.product import Product, Reply, call, until
 from tests.servers import postgres_url, scratch
 
@@ -152,6 +157,36 @@ def test_five_failures_open_the_circuit_for_both_workers_and_it_recovers_alone(
     product.mend()
     until(lambda: product.generate(token, "after-the-storm").status == 201)
     until(lambda: call("GET", f"{product.url}/health").json["status"] == "pass")
+
+
+def test_metrics_tell_all_that_alert_rules_and_the_dashboard_ask_for(
+    product: Product, token: str
+) -> None:
+    bearer = {"Authorization": f"Bearer {token}"}
+
+    def posted(path: str, **body: Any) -> bool:
+        return call("POST", f"{product.url}/api/v1/{path}", body, **bearer).status in (200, 201)
+
+    assert product.generate(token, uuid4().hex, service="vertex").status == 201
+    # To fail until a circuit opens would make others wait until health forgets it; and the other
+    # worker hears of a new one a little later.
+    circuit = f"breakers/{quote('vertex:us-central1:gemini-2.5-flash')}"
+    until(lambda: posted(f"{circuit}/disable", reason="to have a transition"))
+    until(lambda: posted(f"{circuit}/auto", reason="one was enough"))
+    assert posted("locks/acquire", name=uuid4().hex, lease=120)
+
+    missing = asked.metrics()
+
+    def complete() -> bool:
+        text = call("GET", f"{product.url}/metrics").body.decode()
+        for family in text_string_to_metric_families(text):
+            missing.difference_update(sample.name for sample in family.samples)
+        return not missing
+
+    # The state of circuits and locks comes with the next look at them.
+    with suppress(AssertionError):
+        until(complete)
+    assert missing == set()
 
 
 def test_every_kind_of_answer_carries_the_security_headers(product: Product, token: str) -> None:

@@ -1,0 +1,40 @@
+"""What the shipped rules and the dashboard ask Prometheus for."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from django.conf import settings
+
+DEPLOY = settings.BASE_DIR / "deploy"
+RULES = DEPLOY / "prometheus" / "mainstay.rules.yml"
+DASHBOARD = DEPLOY / "grafana" / "mainstay.json"
+
+METRIC = re.compile(r"\b(?:accounts|app|breaker|django|health|locking)_[a-z0-9_]+")
+
+
+def rules() -> Iterator[dict[str, Any]]:
+    for group in yaml.safe_load(RULES.read_text())["groups"]:
+        yield from group["rules"]
+
+
+def dashboard() -> Any:
+    return json.loads(DASHBOARD.read_text())
+
+
+def panels() -> list[dict[str, Any]]:
+    return [panel for panel in dashboard()["panels"] if panel["type"] != "row"]
+
+
+def expressions() -> Iterator[str]:
+    for rule in rules():
+        yield rule["expr"]
+    for panel in panels():
+        for target in panel["targets"]:
+            yield target["expr"]
+
+
+def metrics() -> set[str]:
+    return {name for expression in expressions() for name in METRIC.findall(expression)}
