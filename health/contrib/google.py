@@ -25,9 +25,10 @@ from health.snapshot import Snapshot
 from health.verdict import SEVERITY, CheckResult, Reason, Status
 
 PREFIXES = {"google_imagen": "imagen:", "google_veo": "veo:", "google_vertex_ai": "vertex:"}
-# Seconds: how far back calls are counted, how far back 429s count, and how long what was found
-# without a call holds.
-COUNTED, THROTTLED, PROVEN = 300.0, 60.0, 60.0
+# Seconds: how far back calls are counted, and how far back 429s count.
+COUNTED, THROTTLED = 300.0, 60.0
+# For so many intervals what was found without a call holds: a minute.
+PROVEN = 12
 # The share of calls answered with 429 that is more than a burst.
 TOO_MANY = 0.1
 
@@ -98,7 +99,7 @@ class Google(Probe):
         if news.failed:
             self._holds = now
         elif news.ok:
-            self._holds = now + PROVEN
+            self._holds = now + PROVEN * self.interval
 
     def _look(self, wanted: Settings, now: float) -> None:
         at = endpoint(wanted)
@@ -106,7 +107,7 @@ class Google(Probe):
         if at == self._asked and well and now < self._holds:
             return
         self._found = tuple(possible(self._access if wanted.project else None, at))
-        self._asked, self._holds = at, now + PROVEN
+        self._asked, self._holds = at, now + PROVEN * self.interval
 
 
 def totals(circuits: Iterable[CircuitStatus]) -> Counts:

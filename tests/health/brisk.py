@@ -3,4 +3,5 @@
 from tests.settings import *  # noqa: F403
 from tests.settings import HEALTH
 
-HEALTH = {**HEALTH, "INTERVALS": dict.fromkeys(["database", "cache", "locks"], 0.3)}
+BRISK = ["database", "cache", "locks", "google_veo"]
+HEALTH = {**HEALTH, "INTERVALS": dict.fromkeys(BRISK, 0.3)}

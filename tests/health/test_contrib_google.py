@@ -27,6 +27,7 @@ from health.contrib.google import (
 )
 
 from .conftest import call, eventually
+from .door import bound, listening
 
 Run = Callable[..., Checker]
 PASS = CheckResult(Status.PASS)
@@ -110,19 +111,6 @@ def test_an_endpoint_goes_down_and_comes_back(run: Run, settings: Settings, fres
         assert call("/health").status == 200  # users can do without
         with listening(port):
             eventually(lambda: call("/health/google_veo").status == 200)
-
-
-def bound(port: int) -> socket.socket:
-    found = socket.socket()
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    found.bind(("127.0.0.1", port))
-    return found
-
-
-def listening(port: int) -> socket.socket:
-    found = bound(port)
-    found.listen()
-    return found
 
 
 def test_a_resolver_that_takes_its_time_holds_up_nobody(

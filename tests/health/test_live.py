@@ -1,7 +1,6 @@
 """The started product while its dependencies are really broken."""
 
 import http.client
-import json
 import os
 import signal
 import statistics
@@ -13,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.servers import Valkey, valkey_url
+from tests.servers import valkey_url
 
 from .conftest import eventually
 from .servers import Site
@@ -84,27 +83,6 @@ def test_a_hundred_at_once_are_answered_while_the_database_hangs(
     for thread in threads:
         thread.join()
     assert statuses == [503] * 100
-
-
-def test_a_dead_valkey_warns_and_its_return_is_noticed(
-    serve: Serve, process_env: dict[str, str], own_valkey: Valkey
-) -> None:
-    brisk = {"DJANGO_SETTINGS_MODULE": "tests.health.brisk", "REDIS_URL": own_valkey.url}
-    site = serve({**process_env, **brisk})
-
-    def words() -> dict[str, str]:
-        checks = json.loads(site.get("/health/detailed")[1])["checks"]
-        return {name: rows[0]["status"] for name, rows in checks.items()}
-
-    eventually(lambda: words()["cache"] == "pass")
-    eventually(lambda: words()["locks"] == "pass")
-    own_valkey.stop()
-    eventually(lambda: words()["cache"] == words()["locks"] == "fail")
-    status, body = site.get("/health")
-    assert (status, json.loads(body)["status"]) == (200, "warn")
-    assert words()["database"] == "pass"
-    own_valkey.restart()
-    eventually(lambda: words()["cache"] == words()["locks"] == "pass")
 
 
 def test_counts_outlive_their_workers_and_nobody_invents_series(
