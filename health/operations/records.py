@@ -11,8 +11,10 @@ from health.snapshot import Snapshot
 from health.verdict import Status
 
 from .panels import MOST_ROWS, Form, Listing, Panel, Row
+from .timeline import LENGTH, Change, Timeline, end_of, strips
 
 MOST_CHANGES = 20
+MOST_MARKS = 1_000
 
 
 def panels() -> Iterator[Panel]:
@@ -91,6 +93,20 @@ def _change(change: HealthTransition) -> Row:
             _second(change.at),
         ),
     )
+
+
+def timeline(snapshot: Snapshot, *, node: str, now: datetime) -> Timeline:
+    """As this node has seen it, up to the next full five minutes."""
+    end = end_of(now)
+    rows = HealthTransition.objects.filter(node=node, at__gt=end - LENGTH, at__lte=now)
+    changes = [
+        Change(row.service, row.component, Status(row.before), Status(row.after), row.at)
+        for row in rows.order_by("-at")[:MOST_MARKS]
+    ]
+    shown: dict[str, dict[str, Status]] = {name: {} for name in snapshot.names}
+    for check in snapshot.checks:
+        shown[check.name][check.component] = check.status
+    return Timeline(end=end, strips=strips(reversed(changes), shown, end=end))
 
 
 def _place(service: str, component: str) -> str:

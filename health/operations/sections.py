@@ -6,12 +6,16 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from django.utils import timezone
+
 from health import contrib
+from health.identity import this_process
 from health.snapshot import Check, Snapshot
 from health.verdict import SEVERITY, Reason, Status
 
 from . import records
 from .panels import Listing, Panel
+from .timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,22 +39,37 @@ class Services:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """``panel`` is None for the services."""
+    """``template`` says how to draw it; a table is that of a ``panel``."""
 
     name: str
     version: str
-    content: Services | Listing
+    content: Services | Timeline | Listing
+    template: str
     panel: Panel | None = None
 
 
 def sections(snapshot: Snapshot, *, stale: bool, may: Callable[[str], bool]) -> Iterator[Section]:
     """Those that a user sees who has the permissions that ``may`` says."""
-    shown = services(snapshot, stale=stale)
-    yield Section(name="services", version=version(shown), content=shown)
+    yield _section("services", services(snapshot, stale=stale), "services")
     for panel in (*contrib.panels(), *records.panels()):
         if any(map(may, panel.permissions)):
-            listing = panel.look(snapshot)
-            yield Section(name=panel.name, version=version(listing), content=listing, panel=panel)
+            yield _section(panel.name, panel.look(snapshot), "table", panel)
+    if may("health.view_healthtransition"):
+        node, now = this_process().node, timezone.now()
+        day = records.timeline(snapshot, node=node, now=now)
+        yield _section("timeline", day, "timeline")
+
+
+def _section(
+    name: str, content: Services | Timeline | Listing, kind: str, panel: Panel | None = None
+) -> Section:
+    return Section(
+        name=name,
+        version=version(content),
+        content=content,
+        template=f"admin/health/operations/{kind}.html",
+        panel=panel,
+    )
 
 
 def services(snapshot: Snapshot, *, stale: bool) -> Services:

@@ -1,3 +1,4 @@
+from collections import defaultdict
 from datetime import datetime
 
 from django import template
@@ -6,7 +7,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from health.operations.panels import Cell, Column, Form
-from health.verdict import Status
+from health.operations.timeline import Strip
+from health.verdict import SEVERITY, Status
 
 register = template.Library()
 NOTHING = "\N{EN DASH}"
@@ -61,3 +63,19 @@ def told(cell: Cell, form: Form) -> SafeString | str:
 @register.filter
 def is_number(form: Form) -> bool:
     return form is not Form.TEXT
+
+
+@register.filter
+def clock(at: datetime) -> str:
+    return f"{timezone.localtime(at):%H:%M}"
+
+
+@register.filter
+def summed(strip: Strip) -> str:
+    """What was not well, and for how long."""
+    minutes: defaultdict[Status, float] = defaultdict(float)
+    for stretch in strip.stretches:
+        minutes[stretch.status] += stretch.length
+    troubles = [status for status in reversed(SEVERITY) if minutes[status] and status != "pass"]
+    told = (f"{status} {spoken(minutes[status] * 60)}" for status in troubles)
+    return ", ".join(told) or "pass throughout"

@@ -164,7 +164,9 @@ def test_the_page_of_operations_shows_the_apps_there_are(
     )
     django(tmp_path, "migrate", "--verbosity", "0")
     result = django(tmp_path, "shell", "-v", "0", "-c", LOOK)
-    assert result.stdout.split() == ["services", "locks", "alerts", "changes"], result.stderr
+    assert result.stdout.split() == ["services", "locks", "alerts", "changes", "timeline"], (
+        result.stderr
+    )
 
 
 @pytest.mark.parametrize("app", NEEDS)

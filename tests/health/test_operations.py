@@ -16,6 +16,7 @@ from config.redis import caches
 from health.checker import Checker
 from health.contrib.breaker import Breakers
 from health.contrib.locking import Locks
+from health.identity import this_process
 from health.models import Alert, HealthTransition
 from health.operations.sections import services, version
 from health.templatetags.operations import moment, spoken
@@ -78,7 +79,9 @@ def test_services_circuits_locks_and_locked_accounts_are_on_one_page(
     run(Fake("cache", lambda: FAIL), Breakers(), Locks())
     with lock("nightly import", lease=60):
         shown = sections_of(pages.get(PAGE))
-    assert list(shown) == ["services", "breakers", "locks", "accounts", "alerts", "changes"]
+    assert list(shown) == [
+        "services", "breakers", "locks", "accounts", "alerts", "changes", "timeline",
+    ]  # fmt: skip
     assert "cache fail refused" in shown["services"]
     assert "partner &lt;b&gt; open 100% 1 0" in shown["breakers"]
     assert "nightly import held" in shown["locks"]
@@ -114,12 +117,27 @@ def test_alerts_that_hold_and_the_latest_changes_are_on_it(run: Run, pages: Clie
     assert "Cachefiring firing cache \N{EN DASH} ticket 3 h" in shown["alerts"]
     assert shown["alerts"].index("firing") < shown["alerts"].index("pending")
     assert "resolved" not in shown["alerts"]
-    assert "cache warn pass refused web-0 0 s" in shown["changes"]
+    assert re.search(r"cache warn pass refused web-0 \d+ s", shown["changes"])
     assert "These are the first 20: see all" in shown["changes"]
     assert "web-20" not in shown["changes"]
+    # Another node's.
+    assert shown["timeline"].endswith("pass throughout")
     # What is read out when it changes: things that have a state, once each.
     told = re.findall('data-told="(.*?)"', answer.content.decode())
     assert told == ["Overall", "cache", "Alert Cachefiring", "Alert Cachepending"]
+
+
+def test_the_last_day_of_each_service_is_drawn_as_this_node_saw_it(run: Run, pages: Client) -> None:
+    run(Fake("cache", interval=600), Fake("disk", interval=600))
+    now = timezone.now()
+    for before, after, ago in (("pass", "fail", 180), ("fail", "pass", 120)):
+        HealthTransition.objects.create(
+            service="cache", component="default", node=this_process().node,
+            before=before, after=after, at=now - timedelta(minutes=ago),
+        )  # fmt: skip
+    page = pages.get(PAGE).content.decode()
+    assert re.findall('class="fill-([a-z]+)"', page) == ["pass", "fail", "pass", "pass"]
+    assert re.findall('class="summed">(.*?)<', page) == ["fail 60 min", "pass throughout"]
 
 
 def test_without_the_permission_nothing_is_shown(
@@ -132,22 +150,22 @@ def test_without_the_permission_nothing_is_shown(
 
 
 @pytest.mark.parametrize(
-    ("permission", "panel"),
+    ("permission", "panels"),
     [
         ("breaker.view_breakerstate", "breakers"),
         ("breaker.command", "breakers"),
         ("locking.view_heldlock", "locks"),
         ("accounts.view_loginguard", "accounts"),
         ("health.view_alert", "alerts"),
-        ("health.view_healthtransition", "changes"),
+        ("health.view_healthtransition", "changes timeline"),
     ],
 )
 def test_each_panel_is_for_those_who_may_see_its_app(
-    run: Run, seen_by: Callable[..., Client], permission: str, panel: str
+    run: Run, seen_by: Callable[..., Client], permission: str, panels: str
 ) -> None:
     run(Fake("cache"), Breakers())
     allowed = seen_by("health.view_operations", permission)
-    assert list(sections_of(allowed.get(PANELS))) == ["services", panel]
+    assert list(sections_of(allowed.get(PANELS))) == ["services", *panels.split()]
 
 
 def test_who_has_seen_it_all_is_sent_nothing(run: Run, pages: Client) -> None:
