@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 # How often a process that does not lead looks whether there is news, or nobody who leads.
 LOOK_SECONDS = 0.25
+# How long an answer waits for a scheduler that has slept.
+AWAKE_SECONDS = 0.05
 # Of a scheduler that stands still.
 STALE_SECONDS = 15.0
 
@@ -105,6 +107,12 @@ class Checker:
     def wake(self, names: Iterable[str]) -> None:
         """Run these checks now."""
         self._inbox.put(Wake(frozenset(names)))
+
+    def wait_awake(self) -> None:
+        """After the process was stopped, let the scheduler find out before anything is told."""
+        until = time.monotonic() + AWAKE_SECONDS
+        while until - self._beat > FRESH_SECONDS + AWAKE_SECONDS and time.monotonic() < until:
+            time.sleep(0.002)
 
     @property
     def stuck(self) -> bool:
@@ -302,7 +310,10 @@ def start() -> Checker:
 
 def current() -> Checker:
     running = _running
-    return running if running and running.alive and not running.stuck else start()
+    if running is None or not running.alive or running.stuck:
+        return start()
+    running.wait_awake()
+    return running
 
 
 def wake(*names: str) -> None:

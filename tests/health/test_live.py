@@ -4,14 +4,13 @@ import http.client
 import os
 import signal
 import statistics
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Thread
 from uuid import uuid4
 
 import pytest
 
+from tests.faults.health.endurance import one_by_one, size, together
 from tests.servers import valkey_url
 
 from .conftest import eventually
@@ -48,12 +47,6 @@ def silent_env(silent_port: int) -> dict[str, str]:
     }
 
 
-def timed(site: Site, path: str) -> tuple[float, int]:
-    began = time.perf_counter()
-    status, _ = site.get(path)
-    return time.perf_counter() - began, status
-
-
 def test_a_hung_database_is_known_in_time_and_never_waited_for(
     serve: Serve, silent_env: dict[str, str]
 ) -> None:
@@ -61,28 +54,15 @@ def test_a_hung_database_is_known_in_time_and_never_waited_for(
     assert site.get("/health")[0] == 503  # starting, never a false 200
     eventually(lambda: b"starting" not in site.get("/health")[1])
     assert site.get("/health/database")[0] == 503
-    threads = site.threads()
-    answers = [timed(site, "/health") for _ in range(300)]
-    assert {status for _, status in answers} == {503}
-    assert statistics.median(took for took, _ in answers) < 0.1
+    together(site, 100)
+    before = size(site)
+    assert statistics.median(one_by_one(site, 300)) < 0.1
+    assert len(together(site, 100)) == 100
     assert site.get("/health/live") == (200, b'{"status":"pass"}')
     assert site.get("/health", Host="10.1.2.3:8000")[0] == 503
-    assert site.threads() <= threads + Site.THREADS
-
-
-def test_a_hundred_at_once_are_answered_while_the_database_hangs(
-    serve: Serve, silent_env: dict[str, str]
-) -> None:
-    site = serve(silent_env)
-    statuses: list[int] = []
-    threads = [
-        Thread(target=lambda: statuses.append(timed(site, "/health")[1])) for _ in range(100)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert statuses == [503] * 100
+    after = size(site)
+    assert after.threads <= before.threads + Site.THREADS
+    assert after.descriptors <= before.descriptors + 100
 
 
 def test_counts_outlive_their_workers_and_nobody_invents_series(

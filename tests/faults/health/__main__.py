@@ -1,0 +1,86 @@
+"""Plays all of it and prints what came of it; exits 1 if something was wrong."""
+
+import argparse
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import django
+
+from tests.servers import scratch, valkey_url
+
+if TYPE_CHECKING:
+    from tests.health.servers import Site
+
+say = sys.stdout.write
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.health", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="of killing and stopping the prober")
+    parser.add_argument("--seconds", type=float, default=600, help="of load on a hung database")
+    options = parser.parse_args()
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    os.environ["PYTHONPATH"] = str(Path(__file__).parents[3])
+    valkey_url()
+    django.setup()
+    wrong = [*succession(options.rounds), *endurance(options.seconds)]
+    say("".join(f"WRONG: {what}\n" for what in wrong) or "nothing was wrong\n")
+    return 1 if wrong else 0
+
+
+def succession(rounds: int) -> Iterator[str]:
+    from .succession import BLIND_SECONDS, play
+    from .switch import turn
+
+    home = scratch()
+    os.environ["TEST_SWITCH"] = str(home)
+    turn(on=True)
+    with serving("tests.faults.health.settings", home, workers=4) as site:
+        tale = play(site, rounds=rounds, say=say)
+    gaps = ", ".join(f"{gap:.1f}" for gap in tale.gaps)
+    say(f"a new prober after {gaps} s; {len(tale.false_passes())} false of {len(tale.answers)}\n")
+    yield from tale.wrong
+    yield from (f"nobody probed for {gap:.1f} s" for gap in tale.gaps if gap > BLIND_SECONDS + 1)
+
+
+def endurance(seconds: float) -> Iterator[str]:
+    from . import endurance as load
+
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as silent:
+        port = silent.getsockname()[1]
+        os.environ["DATABASE_URL"] = f"postgres://shop:hunter2@127.0.0.1:{port}/shop"
+        with serving("tests.settings", scratch(), workers=2) as site:
+            load.soak(site, seconds=5)
+            p99 = load.one_by_one(site, 1000)[989] * 1000
+            worst = load.together(site, 100)[-1] * 1000
+            say(f"1,000 one by one: p99 {p99:.1f} ms; 100 at once: worst {worst:.0f} ms\n")
+            sizes = load.soak(site, seconds=seconds)
+            grown = load.growth(sizes)
+            say(f"{seconds:.0f} s at 50 a second: {sizes[0]} … {sizes[-1]}, growth {grown}\n")
+    if p99 >= 10 or worst >= 100:
+        yield f"too slow: p99 {p99:.1f} ms, worst {worst:.0f} ms"
+    if max(grown[:3]) > 2 or grown.memory > 2048:
+        yield f"it grows: {grown}"
+
+
+@contextmanager
+def serving(settings: str, home: Path, *, workers: int) -> Iterator["Site"]:
+    from tests.health.servers import Site
+
+    site = Site(
+        {**os.environ, "DJANGO_SETTINGS_MODULE": settings}, home / "site.log", workers=workers
+    )
+    try:
+        site.await_live()
+        yield site
+    finally:
+        site.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
