@@ -167,6 +167,16 @@ _embedded = f"unix://{quote(str(datadir.valkey_socket(DATA_DIR)))}"
 CACHES = redis.caches(env.str("REDIS_URL", default="") or _embedded)
 
 
+# Mail, of alerts
+
+_mail = env.email_url("EMAIL_URL", default="smtp://127.0.0.1:25")
+EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = _mail["EMAIL_HOST"], _mail["EMAIL_PORT"] or 25
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"], _mail["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.get("EMAIL_USE_TLS", False), _mail.get("EMAIL_USE_SSL", False)
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="mainstay@localhost")
+
+
 # API
 
 REST_FRAMEWORK = {
@@ -230,6 +240,11 @@ HEALTH = {
     "SERVICE_ID": "mainstay",
     "RELEASE": VERSION,
     "DRAIN_SECONDS": environment.seconds("DRAIN_SECONDS", env.str("DRAIN_SECONDS", default="0")),
+    "ALERTS": {
+        "WEBHOOK_URL": env.str("ALERT_WEBHOOK_URL", default=""),
+        "WEBHOOK_SECRET": env.str("ALERT_WEBHOOK_SECRET", default=""),
+        "EMAILS": env.list("ALERT_EMAILS", default=[]),
+    },
     "RUNTIME_DIR": DATA_DIR / "run" / "health",
 }
 ACCOUNTS = {

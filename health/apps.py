@@ -7,3 +7,7 @@ class HealthConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks  # noqa: F401
+        from .alerting import checks as alerting_checks  # noqa: F401
+        from .alerting import notifier
+
+        notifier.connect()

@@ -316,6 +316,11 @@ def current() -> Checker:
     return running
 
 
+def running() -> Checker | None:
+    """For who wants to know what is known, and not that it be found out."""
+    return _running
+
+
 def wake(*names: str) -> None:
     """Run these checks now, where a checker runs at all."""
     if _running:

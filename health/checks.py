@@ -40,6 +40,8 @@ TYPES: dict[str, tuple[type, ...]] = {
     "DETAILS": (str,),
     "DRAIN_SECONDS": (int, float),
     "RUNTIME_DIR": (str, os.PathLike, type(None)),
+    "ALERTS": (dict, type(None)),
+    "HISTORY_DAYS": (int, float),
 }
 
 

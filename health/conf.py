@@ -3,8 +3,28 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertSettings:
+    """Seconds: ``group`` is waited for what belongs together, ``remind`` until it is said again,
+    ``floor`` between two messages of one channel; ``waits`` is how long the condition of an alert
+    has to hold, by its name.
+
+    ``runbook`` is the address of a page with a heading for each alert.
+    """
+
+    webhook_url: str = ""
+    webhook_secret: str = ""
+    emails: Sequence[str] = ()
+    waits: Mapping[str, float] = field(default_factory=dict)
+    group_seconds: float = 10.0
+    remind_seconds: float = 14_400.0
+    floor_seconds: float = 30.0
+    runbook: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +41,7 @@ class Settings:
 
     ``runtime_dir`` is where the processes of a host meet: a directory of this user alone, best in
     memory; None makes one under that for temporary files.
+    ``alerts`` has the keys of AlertSettings; None keeps neither alerts nor a history.
     """
 
     services: Sequence[str] | None = None
@@ -37,8 +58,17 @@ class Settings:
     details: str = "authorised"
     drain_seconds: float = 0.0
     runtime_dir: str | os.PathLike[str] | None = None
+    alerts: Mapping[str, Any] | None = field(default_factory=dict)
+    history_days: float = 30.0
 
 
 def conf() -> Settings:
     values = getattr(settings, "HEALTH", {})
     return Settings(**{key.lower(): value for key, value in values.items()})
+
+
+def alert_settings() -> AlertSettings | None:
+    values = conf().alerts
+    if values is None:
+        return None
+    return AlertSettings(**{key.lower(): value for key, value in values.items()})

@@ -15,9 +15,13 @@ class Identity:
     started: datetime
 
 
+def node_name() -> str:
+    return socket.gethostname()
+
+
 def this_process() -> Identity:
     return Identity(
-        node=socket.gethostname(),
+        node=node_name(),
         service=conf().service_id,
         release=conf().release,
         started=datetime.now(UTC),

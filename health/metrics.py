@@ -28,6 +28,9 @@ DURATION = Histogram(
 )
 ABANDONED = Counter("health_checks_abandoned", "Runs given up at their deadline.", ["service"])
 TRANSITIONS = Counter("health_transitions", "Changes of the status shown.", ["service", "outcome"])
+NOTIFICATIONS = Counter(
+    "health_notifications", "Messages about alerts: delivered, failed.", ["channel", "outcome"]
+)
 REQUESTS = Histogram(
     "health_request_duration_seconds",
     "How long an answer of /health took.",

@@ -10,3 +10,6 @@ from django.dispatch import Signal
 status_changed = Signal()
 # leading: whether this process probes for its host from now on
 leadership_changed = Signal()
+# payload: what a webhook gets, of one or several alerts; sent by the class ``Custom`` in a thread
+# of alerting's own, where receivers may take their time
+alerts_notified = Signal()

@@ -36,4 +36,5 @@ RATE_LIMITS = {"USER": 0, "ADDRESS": 0}
 BREAKER = {**BREAKER, "HISTORY": False}
 # Servers of several tests run at once; only the processes of one may take each other's word.
 _host = os.environ.get("TEST_RUNTIME_DIR") or DATA_DIR / "run" / str(os.getpid())
-HEALTH = {**HEALTH, "RUNTIME_DIR": _host}
+# Alerting writes rows in threads of its own, as the breaker does.
+HEALTH = {**HEALTH, "RUNTIME_DIR": _host, "ALERTS": None}

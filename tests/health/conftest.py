@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from health import Probe, checker
+from health.alerting import notifier
 from health.checker import Checker
 from health.host import Place
 from health.responder import HealthResponder
@@ -19,6 +20,12 @@ def eventually(condition: Callable[[], Any], *, within: float = 30.0) -> float:
         assert time.monotonic() - began < within, "it did not happen in time"
         time.sleep(0.005)
     return time.monotonic() - began
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nobody_is_alerted() -> None:
+    """Threads of alerting's own would outlive a test and its database; some tests want them."""
+    notifier.disconnect()
 
 
 @pytest.fixture
