@@ -73,6 +73,14 @@ class Desk:
                 self._speak(now, alone=decided is Decided.ALONE)
         return self._pause(now)
 
+    @property
+    def records(self) -> Iterable[Record]:
+        return self._book.records.values()
+
+    @property
+    def alone(self) -> bool:
+        return self._book.lost
+
     def leave(self) -> None:
         """What is not in the database yet is for who comes next."""
         self._book.remember()

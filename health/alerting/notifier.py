@@ -86,8 +86,7 @@ class Notifier:
         if snapshot is None or not snapshot.started:
             return SOON_SECONDS
         self._prune()
-        # As exact as a database keeps it.
-        return desk.round([seen(check) for check in snapshot.checks], round(time.time(), 6))
+        return desk.round([seen(check) for check in snapshot.checks], now())
 
     def _receive(self, pause: float) -> list[Transition | Stop]:
         heard = []
@@ -107,6 +106,11 @@ class Notifier:
             self._pruner.attempt(prune, timeout=PATIENCE_SECONDS)
         except OUT_OF_REACH:
             logger.info("Old transitions stay for another hour")
+
+
+def now() -> float:
+    """Unix seconds, as exact as a database keeps them."""
+    return round(time.time(), 6)
 
 
 def seen(check: Check) -> Seen:
