@@ -34,6 +34,7 @@ check: .venv/installed-dev
 faults: .venv/installed-dev
 	@$(BIN)/python -m tests.faults
 	@$(BIN)/python -m tests.faults.health
+	@$(BIN)/python -m tests.faults.monitoring
 
 fuzz: .venv/installed-dev
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/pytest -q -n 3 tests/config/test_fuzz.py

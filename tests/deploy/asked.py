@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
-from django.conf import settings
 
-DEPLOY = settings.BASE_DIR / "deploy"
+DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = DEPLOY / "prometheus" / "mainstay.rules.yml"
 DASHBOARD = DEPLOY / "grafana" / "mainstay.json"
 
