@@ -8,16 +8,16 @@ publishes what it finds; the others show that, and probe only while there is not
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from queue import Empty, Queue
 from random import SystemRandom
 from threading import Lock, Thread
 
 from . import contrib, counters, leadership, registry, signals
 from .host import Alone, Place, this_host
 from .identity import this_process
+from .inbox import Inbox
 from .leadership import BEAT_SECONDS, FRESH_SECONDS, Source
 from .pages import Edition, render
 from .probes import Probe
@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 # How often a process that does not lead looks whether there is news, or nobody who leads.
 LOOK_SECONDS = 0.25
+# Who has called the leader looks more often for the answer.
+EAGER_SECONDS, EAGER_LOOK_SECONDS = 0.5, 0.02
 # How long an answer waits for a scheduler that has slept.
 AWAKE_SECONDS = 0.05
 # Of a scheduler that stands still.
@@ -71,8 +73,9 @@ class Checker:
     ) -> None:
         """``known`` is what the host knows already; ``led`` says that observers take us for
         the leader."""
-        # Not a SimpleQueue: that of CPython 3.11 may sleep on in get() when its time is over.
-        self._inbox: Queue[Report | Wake | Stop] = Queue()
+        self._inbox: Inbox[Report | Wake | Stop] = Inbox()
+        self._woken: frozenset[str] = frozenset()
+        self._eager_until = 0.0
         self._pid = os.getpid()
         self._beat = now = time.monotonic()
         self._identity = this_process()
@@ -106,7 +109,11 @@ class Checker:
 
     def wake(self, names: Iterable[str]) -> None:
         """Run these checks now."""
-        self._inbox.put(Wake(frozenset(names)))
+        wanted = frozenset(names)
+        # Many requests may fail at once, and each says so.
+        if not wanted <= self._woken:
+            self._woken |= wanted
+            self._inbox.put(Wake(wanted))
 
     def wait_awake(self) -> None:
         """After the process was stopped, let the scheduler find out before anything is told."""
@@ -133,6 +140,7 @@ class Checker:
     def disown(self) -> None:
         """In a forked child, which has the files of its parent but not its threads."""
         self._place.leave()
+        self._inbox.disown()
 
     def _report(self, watch: Watch, round_: int, observation: Observation) -> None:
         self._inbox.put(Report(watch, round_, observation))
@@ -154,7 +162,8 @@ class Checker:
             return True
 
     def _step(self) -> bool:
-        messages = self._receive()
+        timeout = self._due() - time.monotonic()
+        messages = self._inbox.receive(timeout=timeout, beside=self._place.ear)
         now, before = time.monotonic(), self._beat
         self._beat = self._looked = now
         if any(isinstance(message, Stop) for message in messages):
@@ -165,6 +174,7 @@ class Checker:
         news = [self._believe(now, leads=leads, latest=None if leads else self._place.latest())]
         self._tell_lead()
         news += [self._handle(message, now) for message in messages]
+        self._hurry(self._place.calls(), now)
         if self._source is not Source.HOST:
             news += [watch.advance(now) for watch in self._watches]
         if any(news):
@@ -179,6 +189,7 @@ class Checker:
         for watch in self._watches:
             watch.retire()
         self._place.leave()
+        self._inbox.close()
         if self._led and not self._abandoned:
             signals.leadership_changed.send_robust(Checker, leading=False)
 
@@ -243,20 +254,11 @@ class Checker:
         if not self._abandoned:
             self._place.publish(Publication(self.edition.snapshot.checks, now))
 
-    def _receive(self) -> list[Report | Wake | Stop]:
-        """What has arrived, waiting until something has or something is due."""
-        messages = []
-        try:
-            messages.append(self._inbox.get(timeout=max(0, self._due() - time.monotonic())))
-            while True:
-                messages.append(self._inbox.get_nowait())
-        except Empty:
-            return messages
-
     def _due(self) -> float:
         """When there is something to do."""
         if self._source is Source.HOST:
-            return self._looked + LOOK_SECONDS
+            eager = self._looked < self._eager_until
+            return self._looked + (EAGER_LOOK_SECONDS if eager else LOOK_SECONDS)
         pause = BEAT_SECONDS if self.leading else LOOK_SECONDS
         return min([self._looked + pause, *(w.schedule.next_event() for w in self._watches)])
 
@@ -267,10 +269,18 @@ class Checker:
             case Report(watch, round_, observation):
                 return watch.finish(round_, observation, now)
             case Wake(names):
-                for watch in self._watches:
-                    if watch.probe.name in names:
-                        watch.hurry(now)
+                self._woken = frozenset()
+                self._hurry(names, now)
         return False
+
+    def _hurry(self, names: Collection[str], now: float) -> None:
+        if names and self._source is Source.HOST:
+            self._eager_until = now + EAGER_SECONDS
+            self._place.call(names)
+            return
+        for watch in self._watches:
+            if watch.probe.name in names:
+                watch.hurry(now)
 
     def _render(self, now: float) -> Edition:
         checks = tuple(watch.check for watch in self._watches)

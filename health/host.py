@@ -1,13 +1,17 @@
 """Where the processes of one host meet: a lock that makes one of them lead, and what it publishes.
 
-Two files in the runtime directory; none is ever waited for.
+Files in the runtime directory, of which none is ever waited for: the lock, the newest publication,
+and a pipe by which the others call who leads.
 """
 
+import errno
 import fcntl
 import logging
 import os
 import stat
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -32,6 +36,17 @@ class Place(Protocol):
         """The newest publication to believe; the same object as long as there is no newer one."""
         ...
 
+    def call(self, names: Iterable[str]) -> None:
+        """Ask who leads to look at these services now."""
+        ...
+
+    @property
+    def ear(self) -> int | None:
+        """What can be read when somebody has called."""
+        ...
+
+    def calls(self) -> set[str]: ...
+
     def leave(self) -> None: ...
 
     def anew(self) -> "Place":
@@ -51,6 +66,16 @@ class Alone:
     def latest(self) -> Publication | None:
         return None
 
+    def call(self, names: Iterable[str]) -> None:
+        pass
+
+    @property
+    def ear(self) -> int | None:
+        return None
+
+    def calls(self) -> set[str]:
+        return set()
+
     def leave(self) -> None:
         pass
 
@@ -66,6 +91,7 @@ class Host:
         self._boot = boot_id()
         self._lock = Lock(directory / "leader")
         self._file = directory / "snapshot"
+        self._calls = Calls(directory / "calls")
         self._seen: tuple[int, int, int] | None = None
         self._latest: Publication | None = None
         self._troubles: dict[str, str] = {}
@@ -75,9 +101,22 @@ class Host:
             leads = self._lock.take()
         except OSError as error:
             self._trouble("lead", error.strerror or "")
-            return False
-        self._trouble("lead", "")
+            leads = False
+        else:
+            self._trouble("lead", "")
+        if leads:
+            self._listen()
+        else:
+            self._calls.close()
         return leads
+
+    def _listen(self) -> None:
+        try:
+            self._calls.listen()
+        except OSError as error:
+            self._trouble("hear the others", error.strerror or "")
+        else:
+            self._trouble("hear the others", "")
 
     def publish(self, publication: Publication) -> None:
         draft = self._file.with_name(f"{self._file.name}.{os.getpid()}")
@@ -111,7 +150,20 @@ class Host:
         if self._latest is None or publication.beat > self._latest.beat:
             self._latest = publication
 
+    def call(self, names: Iterable[str]) -> None:
+        # Whom nobody hears looks soon enough.
+        with suppress(OSError):
+            self._calls.send(names)
+
+    @property
+    def ear(self) -> int | None:
+        return self._calls.file
+
+    def calls(self) -> set[str]:
+        return self._calls.receive()
+
     def leave(self) -> None:
+        self._calls.close()
         self._lock.let_go()
 
     def anew(self) -> Place:
@@ -157,6 +209,50 @@ class Lock:
             return os.path.samestat(os.fstat(file), self._path.lstat())
         except FileNotFoundError:
             return False
+
+
+class Calls:
+    """A pipe that takes names of services. What does not fit in is a call that was made before."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.file: int | None = None
+
+    def listen(self) -> None:
+        """Raises OSError."""
+        if self.file is None:
+            with suppress(FileExistsError):
+                os.mkfifo(self._path, 0o600)
+            # Open for writing too: then it has no end, whoever comes and goes.
+            self.file = self._open(os.O_RDWR)
+
+    def send(self, names: Iterable[str]) -> None:
+        """Raises OSError where nobody listens."""
+        file = self._open(os.O_WRONLY)
+        try:
+            os.write(file, "".join(f"{name}\n" for name in names).encode())
+        finally:
+            os.close(file)
+
+    def receive(self) -> set[str]:
+        if self.file is None:
+            return set()
+        try:
+            return set(os.read(self.file, 65536).decode(errors="replace").split())
+        except BlockingIOError:
+            return set()
+
+    def close(self) -> None:
+        if self.file is not None:
+            os.close(self.file)
+            self.file = None
+
+    def _open(self, mode: int) -> int:
+        file = os.open(self._path, mode | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        if not stat.S_ISFIFO(os.fstat(file).st_mode):
+            os.close(file)
+            raise OSError(errno.EINVAL, "it is no pipe")
+        return file
 
 
 def replace_file(draft: Path, path: Path, data: bytes) -> None:

@@ -121,6 +121,19 @@ def test_when_the_leader_is_silent_the_others_look_for_themselves(run: Run, tmp_
     eventually(rests)
 
 
+def test_a_wake_in_any_process_reaches_who_probes(run: Run, tmp_path: Path) -> None:
+    probe = Fake("heart", interval=600)
+    run(probe, place=Host(tmp_path))
+    follower = run(Fake("heart", interval=600), place=Host(tmp_path))
+    probe.answer = lambda: FAIL
+
+    def failed() -> bool:
+        follower.wake(["heart", "nobody"])
+        return said(follower) == (Source.HOST, Status.FAIL)
+
+    eventually(failed)
+
+
 def test_a_leader_who_asks_something_else_is_not_believed(run: Run, tmp_path: Path) -> None:
     run(Fake("cache"), place=Host(tmp_path))
     other = run(Fake("heart", lambda: FAIL, critical=True), place=Host(tmp_path))

@@ -69,6 +69,36 @@ def test_an_older_publication_does_not_replace_a_newer_one(tmp_path: Path) -> No
     assert other.latest() == told
 
 
+def test_who_leads_hears_who_calls(tmp_path: Path) -> None:
+    leader, other = Host(tmp_path), Host(tmp_path)
+    other.call(["nobody", "listens"])
+    assert leader.leads() and not other.leads()
+    assert (leader.calls(), other.ear) == (set(), None)
+    other.call(["cache", "locks"])
+    other.call(["cache"])
+    assert leader.calls() == {"cache", "locks"}
+    for _ in range(20_000):
+        other.call(["cache"])
+    assert leader.calls() == {"cache"}
+    leader.leave()
+    other.call(["cache"])
+    assert other.leads()
+    assert other.calls() == set()
+    other.leave()
+
+
+def test_a_pipe_that_is_none_keeps_nobody_waiting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "calls").touch()
+    host = Host(tmp_path)
+    host.call(["cache"])
+    assert host.leads() and host.leads()
+    assert (host.ear, host.calls()) == (None, set())
+    assert caplog.text.count("it is no pipe") == 1
+    host.leave()
+
+
 def planted(path: Path) -> None:
     path.write_bytes(b"{}")
 

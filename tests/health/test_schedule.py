@@ -5,6 +5,7 @@ from health.schedule import Act, Schedule
 IDLE = Schedule(deadline=2, due=10)
 RUNNING = IDLE.begin(10)
 EXPIRED = RUNNING.expire(12, pause=1)
+QUICK = RUNNING.finish(10.1, pause=5)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,9 @@ EXPIRED = RUNNING.expire(12, pause=1)
         pytest.param(RUNNING.finish(11, pause=5), 16, Act.BEGIN, id="finished and due again"),
         pytest.param(RUNNING.hurry(11).finish(11.5, pause=5), 11.5, Act.BEGIN, id="hurried"),
         pytest.param(IDLE.hurry(3), 3, Act.BEGIN, id="hurried idle"),
+        pytest.param(QUICK.hurry(10.1), 10.1, Act.WAIT, id="hurried while out of breath"),
+        pytest.param(QUICK.hurry(10.1), 10.2, Act.BEGIN, id="hurried after a breath"),
+        pytest.param(QUICK.hurry(30), 15.1, Act.BEGIN, id="a hurry puts nothing off"),
     ],
 )
 def test_what_to_do(schedule: Schedule, now: float, act: Act) -> None:
