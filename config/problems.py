@@ -21,6 +21,7 @@ from rest_framework.views import set_rollback
 
 from accounts.errors import AccountsError
 from breaker.errors import BreakerError
+from health import checker
 from locking.errors import LockError
 
 logger = logging.getLogger(__name__)
@@ -123,6 +124,7 @@ def from_domain(request: HttpRequest, error: DomainError) -> HttpResponse:
 
 def database_unavailable(request: HttpRequest, error: OperationalError) -> HttpResponse:
     logger.error("database unavailable: %s", error)
+    checker.doubt("database")
     return problem(
         request, 503, "database_unavailable", "The database does not answer.", retry_after=1
     )

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from random import SystemRandom
 from threading import Lock, Thread
 
-from . import contrib, counters, leadership, registry, signals
+from . import contrib, counters, leadership, registry, signals, traffic
 from .host import Alone, Place, this_host
 from .identity import this_process
 from .inbox import Inbox
@@ -22,8 +22,9 @@ from .leadership import BEAT_SECONDS, FRESH_SECONDS, Source
 from .pages import Edition, render
 from .probes import Probe
 from .record import Publication
-from .runner import Observation
+from .runner import Observation, here
 from .snapshot import Snapshot
+from .verdict import Status
 from .watch import RECHECK_SECONDS, Watch
 
 logger = logging.getLogger(__name__)
@@ -311,6 +312,7 @@ def start() -> Checker:
             # A process that starts often takes the place of one that has ended.
             if directory := counters.directory():
                 counters.tidy(directory)
+            traffic.connect()
             for contribution in contrib.installed():
                 contribution.connect()
             place = this_host()
@@ -335,6 +337,13 @@ def wake(*names: str) -> None:
     """Run these checks now, where a checker runs at all."""
     if _running:
         _running.wake(names)
+
+
+def doubt(*names: str) -> None:
+    """Somebody could not use these: look again at what seems to be well."""
+    if _running and not here.probing:
+        snapshot = _running.edition.snapshot
+        wake(*(name for name in names if snapshot.status_of(name) is Status.PASS))
 
 
 def _forget() -> None:

@@ -1,10 +1,10 @@
 """The one thread that a check has, and the boundary around what its probe does there."""
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
-from threading import Thread
 from traceback import format_exception
 
 from django.db import connections
@@ -21,6 +21,15 @@ class ProbeFailed(Exception):
     """In place of an error that says too much."""
 
 
+class Here(threading.local):
+    """``probing`` is whether this thread runs a probe: what it stumbles over is no news."""
+
+    probing = False
+
+
+here = Here()
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     result: CheckResult
@@ -31,10 +40,13 @@ class Observation:
 def observe(probe: Probe) -> Observation:
     """Run a probe, whatever it does: only its own check may fail."""
     began = time.monotonic()
+    here.probing = True
     try:
         result, told = _result(probe), None
     except BaseException as error:  # SystemExit too: it would end the thread without a word
         result, told = _failure(error)
+    finally:
+        here.probing = False
     return Observation(result, time.monotonic() - began, told)
 
 
@@ -79,7 +91,7 @@ class Runner:
         self._orders: SimpleQueue[int | None] = SimpleQueue()
         self._probe = probe
         self._report = report
-        self._thread = Thread(target=self._work, name=f"health-{probe.name}", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=f"health-{probe.name}", daemon=True)
         self._thread.start()
 
     def order(self, round_: int) -> None:

@@ -11,8 +11,9 @@ from . import clock
 from .calls import SURVEY, answer, calls, packed, translated
 from .durability import Confirm
 from .errors import ConnectionBroken, LockUnavailable
-from .lines import UNREAD
+from .lines import OUT_OF_REACH, UNREAD
 from .pools import AsyncPool
+from .signals import lock_store_failed, tell
 from .steps import Run, Settle
 from .wires import AsyncWire
 
@@ -74,6 +75,8 @@ class AsyncLine:
         if isinstance(failure, ConnectionBroken):
             await self.hang_up()
             await self.pool.drop_idle()
+        if type(failure) in OUT_OF_REACH:
+            tell(lock_store_failed, AsyncLine, error=failure)
         return failure
 
     async def settle(self, step: Settle) -> None:

@@ -10,12 +10,14 @@ from .calls import SURVEY, answer, calls, packed, reply_or_failure, translated
 from .durability import Confirm
 from .errors import ConnectionBroken, LockUnavailable, ScriptMissing
 from .pools import Pool
+from .signals import lock_store_failed, tell
 from .steps import Run, Settle
 from .wires import Wire
 
 logger = logging.getLogger(__name__)
 
 WORTH_A_RETRY = (ConnectionBroken, ScriptMissing)
+OUT_OF_REACH = (ConnectionBroken, LockUnavailable)
 # As many replies may be left unread on a connection.
 UNREAD = 64
 
@@ -101,6 +103,8 @@ class Line:
         if isinstance(failure, ConnectionBroken):
             self.hang_up()
             self.pool.drop_idle()
+        if type(failure) in OUT_OF_REACH:
+            tell(lock_store_failed, Line, error=failure)
         return failure
 
     def run_many(self, steps: list[Run]) -> list[Any]:

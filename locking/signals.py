@@ -19,6 +19,9 @@ lock_forced = Signal(use_caching=True)
 # name: of the lock the victim gave up, cycle: names of the locks in it
 lock_deadlock = Signal(use_caching=True)
 
+# error: LockUnavailable, for each call that the store has not answered or has refused
+lock_store_failed = Signal(use_caching=True)
+
 
 def tell(signal: Signal, sender: type, **facts: Any) -> None:
     """Costs a look when nobody listens."""

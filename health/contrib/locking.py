@@ -14,6 +14,7 @@ from typing import Any
 from prometheus_client import Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from health import checker
 from health.labels import OTHER, Bounded
 from health.probes import Probe
 from health.snapshot import Snapshot
@@ -121,12 +122,12 @@ def label(name: str) -> str:
 
 
 def connect() -> None:
-    """Locks tell nobody when their store fails; the interval of the probe has to do."""
     ledger.book = _book
     for signal, receive in (
         (signals.lock_lost, _lost),
         (signals.lock_forced, _forced),
         (signals.lock_deadlock, _deadlocked),
+        (signals.lock_store_failed, _out_of_reach),
     ):
         signal.connect(receive, dispatch_uid="health")
 
@@ -155,6 +156,10 @@ def _lost(*, lease: Any, **_: Any) -> None:
 
 def _forced(*, name: str, meta: Mapping[str, Any], **_: Any) -> None:
     FORCED.labels(label(HTTP if meta.get("via") == HTTP else name)).inc()
+
+
+def _out_of_reach(**_: Any) -> None:
+    checker.doubt(Locks.name)
 
 
 def _deadlocked(*, name: str, **_: Any) -> None:
