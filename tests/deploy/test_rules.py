@@ -12,6 +12,8 @@ import pytest
 import yaml
 from django.conf import settings
 
+from health.alerting.rules import RULES as OWN
+
 from .asked import DEPLOY, RULES, rules
 
 # Of the moment (in minutes), and when trouble began and ended.
@@ -121,6 +123,7 @@ CASES = {
         fires=7, blip=3, resolves=31,
     ),
     "ExternalServiceFailing": Case(
+        severity="page",
         series={
             f'breaker_calls_total{{{CALLS},outcome="{outcome}",instance="{node}"}}': value
             for outcome, value in {
@@ -226,8 +229,13 @@ def test_each_alert_tells_what_it_is_and_where_to_read_on() -> None:
         name, notes = alert["alert"], alert["annotations"]
         assert notes["summary"] and notes["description"].endswith(".")
         assert alert["labels"]["severity"] in ("page", "ticket", "heartbeat")
-        assert notes["runbook"] == f"docs/health.md#{name.lower()}"
+        assert notes["runbook_url"] == f"docs/health.md#{name.lower()}"
         assert name.lower() in headings
+
+
+def test_an_alert_that_the_product_sends_by_itself_weighs_the_same_here() -> None:
+    here = {alert["alert"]: alert["labels"]["severity"] for alert in alerts()}
+    assert here | {name: rule.severity for name, rule in OWN.items()} == here
 
 
 def test_each_alert_fires_stays_quiet_and_resolves(promtool: str, tmp_path: Path) -> None:
