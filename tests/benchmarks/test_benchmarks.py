@@ -34,7 +34,7 @@ from benchmarks.rows import Row
         pytest.param(lambda: uncontended.measure([], rounds=2, cycles=2), 3, id="uncontended"),
         pytest.param(lambda: handover.measure(REDIS_PY, [], rounds=2, block=1), 2, id="handover"),
         pytest.param(
-            lambda: fight.measure(REDIS_PY, [], processes=2, rounds=1, seconds=0.1), 4, id="fight"
+            lambda: fight.measure(REDIS_PY, [], processes=2, rounds=1, seconds=0.5), 4, id="fight"
         ),
         pytest.param(lambda: crowd.measure(few=4, many=8, repeats=1), 2, id="crowd"),
         pytest.param(lambda: crash.measure(rounds=1), 2, id="crash"),
