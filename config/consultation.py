@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import connections
 from django.utils.module_loading import module_has_submodule
 
-from health.direct import within
+from health.engine.direct import within
 
 UNKNOWN = "unknown"
 

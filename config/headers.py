@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
-from health import answers
+from health.endpoints import answers
 
 logger = logging.getLogger(__name__)
 

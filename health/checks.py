@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from .conf import Settings, conf
-from .directory import DirectoryRefused, inspect, runtime_directory
+from .engine.directory import DirectoryRefused, inspect, runtime_directory
 from .probes import Probe
 from .registry import built_in, imported
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from . import direct, registry
+from . import registry
 from .alerting import history, ledger
 from .alerting.book import OUT_OF_REACH, PATIENCE_SECONDS
 from .alerting.channels import channels
@@ -19,8 +19,9 @@ from .alerting.notifier import desk, now, seen
 from .alerting.rules import RULES
 from .alerting.states import Labels, Record, State, Word
 from .conf import alert_settings, conf
+from .engine import direct
+from .engine.host import this_host
 from .errors import AlreadyAlerting, ChannelUnknown, SilenceInvalid, SilenceUnknown
-from .host import this_host
 from .models import HealthTransition, Silence
 
 LONGEST_REASON, LONGEST_AUTHOR = 300, 150

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 
 from .conf import conf
-from .directory import DirectoryRefused, inspect, runtime_directory
+from .engine.directory import DirectoryRefused, inspect, runtime_directory
+from .engine.host import Host
+from .engine.leadership import FRESH_SECONDS
 from .findings import Finding, Ward
-from .host import Host
-from .leadership import FRESH_SECONDS
 
 ward = Ward("health")
 

@@ -12,11 +12,12 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 
-from . import answers, contrib, counters
-from .answers import Answer, Environ
+from . import contrib, counters
 from .conf import conf
-from .leadership import Source
-from .snapshot import Snapshot
+from .endpoints import answers
+from .endpoints.answers import Answer, Environ
+from .engine.leadership import Source
+from .engine.snapshot import Snapshot
 from .verdict import Status
 
 CHECKS = Counter("health_checks", "Finished runs of a check.", ["service", "outcome"])

@@ -7,13 +7,14 @@ between a load balancer and its answer.
 import time
 from collections.abc import Iterable
 
-from . import answers, checker, fresh, metrics
-from .access import Access, access
-from .answers import Answer, Application, Environ, StartResponse
-from .checker import Checker
+from . import checker, metrics
 from .conf import conf
 from .draining import draining
-from .pages import Edition, Page, unsure
+from .endpoints import answers, fresh
+from .endpoints.access import Access, access
+from .endpoints.answers import Answer, Application, Environ, StartResponse
+from .endpoints.pages import Edition, Page, unsure
+from .engine.checker import Checker
 from .verdict import Reason
 
 DETAILED = "detailed"

@@ -1,4 +1,4 @@
-"""What the engine tells observers; the sender is the class ``Checker``.
+"""What the engine tells observers; the sender is the class ``Scheduler``.
 
 Receivers run in the scheduler thread, so they must put aside what they heard and return: one that
 waits holds up every check of the host. What they raise is logged and changes nothing.

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from health.conf import AlertSettings
-from health.direct import within
+from health.engine.direct import within
 from health.verdict import Status
 
 from . import mutes

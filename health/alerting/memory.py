@@ -11,9 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from health.directory import DirectoryRefused, prepare, runtime_directory
-from health.host import read_own, replace_file
-from health.record import Refused
+from health.engine.directory import DirectoryRefused, prepare, runtime_directory
+from health.engine.files import Refused, read_own, replace_file
 
 from .history import Transition
 from .mutes import Silence

@@ -17,8 +17,8 @@ from typing import Any
 
 from health import checker, signals
 from health.conf import AlertSettings, alert_settings, conf
+from health.engine.snapshot import Check, Snapshot
 from health.identity import node_name
-from health.snapshot import Check, Snapshot
 from health.verdict import Status
 
 from . import history

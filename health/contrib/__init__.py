@@ -7,9 +7,9 @@ from typing import Protocol, cast
 from django.apps import apps
 from prometheus_client.core import Metric
 
+from health.engine.snapshot import Snapshot
 from health.operations.panels import Panel
 from health.probes import Probe
-from health.snapshot import Snapshot
 
 SIBLINGS = {
     "locking": "health.contrib.locking",

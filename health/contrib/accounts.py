@@ -13,8 +13,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from accounts import control, revocation, signals
 from accounts.sessions import Reason as Ended
+from health.engine.snapshot import Snapshot
 from health.probes import Probe
-from health.snapshot import Snapshot
 from health.verdict import CheckResult, Reason, Status
 
 LOGINS = Counter(

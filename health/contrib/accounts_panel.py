@@ -5,8 +5,8 @@ from django.utils.http import urlencode
 
 from accounts import lockouts
 from accounts.models import LoginGuard
+from health.engine.snapshot import Snapshot
 from health.operations.panels import MOST_ROWS, Form, Listing, Panel, Row
-from health.snapshot import Snapshot
 from health.verdict import Status
 
 

@@ -13,9 +13,9 @@ from breaker.change import Change
 from breaker.signals import circuit_changed
 from breaker.status import WORDS, CircuitStatus
 from health import checker
+from health.engine.snapshot import Snapshot
 from health.labels import Bounded
 from health.probes import Probe
-from health.snapshot import Snapshot
 from health.verdict import CheckResult, Reason, Status, worst
 
 # Names may come from callers, so bodies and metrics show this many, what is not closed first.

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from health.engine.snapshot import Snapshot
 from health.operations.panels import MOST_ROWS, Form, Listing, Panel, Row
-from health.snapshot import Snapshot
 from health.verdict import CheckResult
 
 from .breaker import Breakers

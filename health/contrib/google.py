@@ -19,9 +19,9 @@ from breaker.signals import circuit_changed
 from breaker.status import CircuitStatus
 from health import checker
 from health.contrib.breaker import grouped
+from health.engine.snapshot import Snapshot
 from health.probes import Probe
 from health.reasons import reason_of
-from health.snapshot import Snapshot
 from health.verdict import SEVERITY, CheckResult, Reason, Status
 
 PREFIXES = {"google_imagen": "imagen:", "google_veo": "veo:", "google_vertex_ai": "vertex:"}

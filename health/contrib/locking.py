@@ -15,9 +15,9 @@ from prometheus_client import Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from health import checker
+from health.engine.snapshot import Snapshot
 from health.labels import OTHER, Bounded
 from health.probes import Probe
-from health.snapshot import Snapshot
 from health.verdict import CheckResult, Status
 from locking import control, signals
 from locking.control import PatternOverview

@@ -6,8 +6,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
+from health.engine.snapshot import Snapshot
 from health.operations.panels import MOST_ROWS, Form, Listing, Panel, Row
-from health.snapshot import Snapshot
 from health.verdict import Status
 from locking import control
 from locking.errors import LockUnavailable

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from health.snapshot import Snapshot
+from health.engine.snapshot import Snapshot
 from health.verdict import Status
 
 MOST_ROWS = 50

@@ -6,8 +6,8 @@ from datetime import datetime
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from health.engine.snapshot import Snapshot
 from health.models import Alert, HealthTransition, States
-from health.snapshot import Snapshot
 from health.verdict import Status
 
 from .panels import MOST_ROWS, Form, Listing, Panel, Row

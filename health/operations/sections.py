@@ -9,8 +9,8 @@ from typing import Any
 from django.utils import timezone
 
 from health import contrib
+from health.engine.snapshot import Check, Snapshot
 from health.identity import this_process
-from health.snapshot import Check, Snapshot
 from health.verdict import SEVERITY, Reason, Status
 
 from . import records

@@ -8,8 +8,8 @@ import pytest
 
 from health import Probe, checker
 from health.alerting import notifier
-from health.checker import Checker
-from health.host import Place
+from health.engine.checker import Checker
+from health.engine.place import Place
 from health.responder import HealthResponder
 
 

@@ -19,10 +19,10 @@ from pytest_django.fixtures import Settings
 
 from config.redis import caches
 from health import CheckResult, Reason, Status
-from health.checker import Checker
-from health.directory import prepare
-from health.host import Host
-from health.published import published
+from health.engine.checker import Checker
+from health.engine.directory import prepare
+from health.engine.host import Host
+from health.engine.published import published
 from health.responder import HealthResponder
 from tests.servers import Valkey
 
@@ -72,7 +72,7 @@ def host(
     directory = tmp_path / "run"
     settings.HEALTH = {"RUNTIME_DIR": directory}
     # A machine that stalls is not what is tested here.
-    monkeypatch.setattr("health.published.FRESH_SECONDS", 60.0)
+    monkeypatch.setattr("health.engine.published.FRESH_SECONDS", 60.0)
 
     def start(*probes: Fake) -> Checker:
         running = run(*probes, place=Host(prepare(directory)))
@@ -144,7 +144,7 @@ def test_what_a_server_said_that_is_gone_is_not_believed(
     host: Callable[..., Checker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host(Fake("cache")).stop()
-    monkeypatch.setattr("health.published.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("health.engine.published.FRESH_SECONDS", 0.0)
     assert health()[0] == 2
 
 

@@ -18,12 +18,12 @@ from breaker.status import CircuitStatus
 from breaker.window import Tally
 from config.redis import caches
 from health import Reason, Status, registry
-from health.checker import Checker
 from health.contrib.breaker import SHOWN, Breakers, connect, grouped, metrics
 from health.contrib.google import Google
 from health.contrib.locking import Locks
-from health.runner import observe
-from health.snapshot import Check, Snapshot
+from health.engine.checker import Checker
+from health.engine.runner import observe
+from health.engine.snapshot import Check, Snapshot
 from locking import lock
 from tests.servers import Valkey
 

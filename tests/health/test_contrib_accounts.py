@@ -20,10 +20,10 @@ from accounts.login import Origin
 from accounts.models import LoginSession
 from config.redis import caches
 from health import Reason, Status
-from health.checker import Checker
 from health.contrib import accounts
 from health.contrib.accounts import Accounts
-from health.runner import observe
+from health.engine.checker import Checker
+from health.engine.runner import observe
 from tests.servers import Valkey
 
 from .conftest import call

@@ -13,7 +13,6 @@ from breaker import get_breaker
 from breaker.agent import agent
 from breaker.contrib.google.access import Access, Endpoint
 from health import CheckResult, Reason, Status
-from health.checker import Checker
 from health.contrib.google import (
     COUNTED,
     THROTTLED,
@@ -25,6 +24,7 @@ from health.contrib.google import (
     refusal,
     throttling,
 )
+from health.engine.checker import Checker
 
 from .conftest import call, eventually
 from .door import bound, listening

@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 from prometheus_client import REGISTRY
 
-from health.checker import Checker
 from health.contrib import locking
 from health.contrib.locking import MOST_PATTERNS, Locks, folded, label
+from health.engine.checker import Checker
 from health.labels import OTHER, Bounded
 from locking import control, lock, remote, signals
 from locking.control import PatternOverview

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from health.checker import Checker
-from health.directory import prepare
 from health.doctor import Facts, examine, judged
+from health.engine.checker import Checker
+from health.engine.directory import prepare
+from health.engine.host import Host
 from health.findings import Level
-from health.host import Host
 
 from .conftest import eventually
 from .probes import Fake

@@ -13,11 +13,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django.fixtures import Settings
 
 from health import CheckResult, Reason, Status
-from health.checker import Checker
-from health.leadership import Source
+from health.engine.checker import Checker
+from health.engine.leadership import Source
+from health.engine.snapshot import Snapshot
 from health.metrics import answer
 from health.middleware import AfterMiddleware
-from health.snapshot import Snapshot
 
 from .conftest import call
 from .probes import FAIL, Fake
@@ -168,7 +168,7 @@ import os, signal
 import django
 django.setup()
 from health import metrics
-from health.snapshot import Snapshot
+from health.engine.snapshot import Snapshot
 from datetime import UTC, datetime
 
 def work(times):

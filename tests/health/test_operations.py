@@ -13,9 +13,9 @@ from django.utils import timezone
 from accounts.models import LoginGuard
 from breaker import get_breaker
 from config.redis import caches
-from health.checker import Checker
 from health.contrib.breaker import Breakers
 from health.contrib.locking import Locks
+from health.engine.checker import Checker
 from health.identity import this_process
 from health.models import Alert, HealthTransition
 from health.operations.sections import services, version

@@ -11,8 +11,8 @@ from pytest_django.fixtures import Settings
 
 from config.redis import caches
 from health import Reason, Status
+from health.engine.runner import observe
 from health.probes import Cache, Database, Disk, Migrations
-from health.runner import observe
 from health.verdict import CheckResult
 from tests.servers import Valkey, valkey_url
 

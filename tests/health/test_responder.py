@@ -7,8 +7,8 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from health import CheckResult, Reason, Status, checker
-from health.checker import Checker
 from health.draining import drain
+from health.engine.checker import Checker
 
 from .conftest import call, eventually
 from .probes import FAIL, PASS, Fake
@@ -126,7 +126,7 @@ def test_draining_takes_the_node_out_of_routing_and_nothing_else(
 def test_a_scheduler_that_stands_still_is_not_believed(
     site: Checker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checker, "STALE_SECONDS", -1.0)
+    monkeypatch.setattr("health.engine.checker.STALE_SECONDS", -1.0)
     # Another one stands still already, so nobody takes its place.
     monkeypatch.setattr(checker, "_left_behind", site)
     reply = call("/health")

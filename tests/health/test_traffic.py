@@ -11,8 +11,8 @@ from pytest_django.fixtures import Settings
 
 from config.problems import database_unavailable
 from health import CheckResult, Status, checker, traffic
-from health.checker import Checker
 from health.contrib import locking as contrib
+from health.engine.checker import Checker
 from locking import LockUnavailable, lock
 from tests.servers import Valkey
 

@@ -14,11 +14,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from health import direct, pages, registry, remote, reports
+from health import registry
+from health.endpoints import pages
+from health.engine import direct
+from health.engine.published import published
+from health.engine.snapshot import Snapshot
 from health.identity import this_process
-from health.published import published
-from health.reports import CODES, NAGIOS_CODES, Document
-from health.snapshot import Snapshot
+from health.management import remote, reports
+from health.management.reports import CODES, NAGIOS_CODES, Document
 from health.verdict import Status
 
 PAUSE_SECONDS = 0.5

@@ -15,7 +15,7 @@ from pytest_django.fixtures import Settings
 
 from health import control, durations
 from health.alerting.memory import Memory, Notebook
-from health.host import this_host
+from health.engine.host import this_host
 from health.models import Alert, HealthTransition, Silence
 
 from .receivers import listening

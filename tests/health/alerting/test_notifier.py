@@ -11,10 +11,10 @@ from pytest_django.fixtures import Settings
 from health.alerting import notifier
 from health.alerting.memory import Memory
 from health.alerting.notifier import Notifier
-from health.checker import Checker
 from health.conf import AlertSettings
+from health.engine.checker import Checker
+from health.engine.snapshot import Snapshot
 from health.models import Alert, HealthTransition
-from health.snapshot import Snapshot
 from tests.health.conftest import eventually
 from tests.health.probes import FAIL, PASS, Fake
 

@@ -1,0 +1,1 @@
+"""What /health… answers: pages rendered ahead, who may see which, and in what form."""
