@@ -8,7 +8,7 @@ state that belongs to no process.
 from collections.abc import Iterator
 from pathlib import Path
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 
@@ -31,6 +31,13 @@ ABANDONED = Counter("health_checks_abandoned", "Runs given up at their deadline.
 TRANSITIONS = Counter("health_transitions", "Changes of the status shown.", ["service", "outcome"])
 NOTIFICATIONS = Counter(
     "health_notifications", "Messages about alerts: delivered, failed.", ["channel", "outcome"]
+)
+# Set by the one process of a host that alerts, so of several the latest is right.
+ALERTS = Gauge(
+    "alert_state",
+    "How many alerts stand there: pending, firing, resolved but not told to all.",
+    ["alert", "state"],
+    multiprocess_mode="livemostrecent",
 )
 REQUESTS = Histogram(
     "health_request_duration_seconds",

@@ -26,6 +26,7 @@ from .book import OUT_OF_REACH, PATIENCE_SECONDS
 from .channels import channels
 from .deputy import Deputy
 from .desk import Desk
+from .gauge import show
 from .history import Transition
 from .memory import Memory
 from .rules import Seen
@@ -86,7 +87,9 @@ class Notifier:
         if snapshot is None or not snapshot.started:
             return SOON_SECONDS
         self._prune()
-        return desk.round([seen(check) for check in snapshot.checks], now())
+        pause = desk.round([seen(check) for check in snapshot.checks], now())
+        show(desk.records)
+        return pause
 
     def _receive(self, pause: float) -> list[Transition | Stop]:
         heard = []

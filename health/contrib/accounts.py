@@ -22,7 +22,10 @@ LOGINS = Counter(
     "Tries to log in: succeeded, failed, or refused unseen (account_locked, rate_limited).",
     ["outcome"],
 )
-LOCKOUTS = Counter("accounts_lockouts", "Locks that fell on an account or a device.")
+LOCKOUTS = Counter(
+    "accounts_lockouts", "Locks that fell on the name of a user, or on one nobody has.", ["kind"]
+)
+USER, UNKNOWN = "user", "unknown"
 REFRESHES = Counter(
     "accounts_token_refresh",
     "Refresh tokens presented: renewed, overlap, repeated, reused, ended.",
@@ -67,6 +70,8 @@ def metrics(snapshot: Snapshot) -> Iterator[Metric]:
 
 
 def connect() -> None:
+    for kind in (USER, UNKNOWN):
+        LOCKOUTS.labels(kind)  # from nought on: what is there at once did not increase
     for signal, receive in (
         (signals.login_succeeded, _let_in),
         (user_logged_in, _let_in),
@@ -95,8 +100,8 @@ def _refused(*, code: str, **_: Any) -> None:
     LOGINS.labels(code).inc()
 
 
-def _locked(**_: Any) -> None:
-    LOCKOUTS.inc()
+def _locked(*, user_id: object, **_: Any) -> None:
+    LOCKOUTS.labels(UNKNOWN if user_id is None else USER).inc()
 
 
 def _refreshed(*, outcome: str, **_: Any) -> None:

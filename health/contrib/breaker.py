@@ -32,6 +32,7 @@ GAUGES = {
 }
 OUTCOMES = {
     "ok": "totalOk", "failure": "totalFailed", "throttled": "totalThrottled", "slow": "totalSlow",
+    "rejected": "rejected",
 }  # fmt: skip
 TRANSITIONS = Counter("breaker_transitions", "Changes of state.", ["breaker", "from", "to"])
 label = Bounded("breaker", SHOWN)
@@ -119,10 +120,8 @@ def metrics(snapshot: Snapshot) -> Iterator[Metric]:
     )
     yield _states(circuits)
     yield _calls(circuits)
-    rejected = CounterMetricFamily("breaker_rejected", "Calls refused.", labels=["breaker"])
-    yield _filled(rejected, circuits, "rejected")
     for value, (name, help_text) in GAUGES.items():
-        yield _filled(GaugeMetricFamily(name, help_text, labels=["breaker"]), circuits, value)
+        yield _gauge(GaugeMetricFamily(name, help_text, labels=["breaker"]), circuits, value)
 
 
 def _states(circuits: list[CheckResult]) -> Metric:
@@ -137,7 +136,9 @@ def _states(circuits: list[CheckResult]) -> Metric:
 
 def _calls(circuits: list[CheckResult]) -> Metric:
     family = CounterMetricFamily(
-        "breaker_calls", "Calls by how they ended.", labels=["breaker", "outcome"]
+        "breaker_calls",
+        "Calls by how they ended; those rejected never began.",
+        labels=["breaker", "outcome"],
     )
     for circuit in circuits:
         for outcome, value in OUTCOMES.items():
@@ -145,9 +146,7 @@ def _calls(circuits: list[CheckResult]) -> Metric:
     return family
 
 
-def _filled(
-    family: GaugeMetricFamily | CounterMetricFamily, circuits: list[CheckResult], value: str
-) -> Metric:
+def _gauge(family: GaugeMetricFamily, circuits: list[CheckResult], value: str) -> Metric:
     for circuit in circuits:
         if (number := circuit.values[value]) is not None:
             family.add_metric([circuit.component], float(number))

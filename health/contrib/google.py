@@ -8,18 +8,22 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from prometheus_client import Histogram
 from prometheus_client.core import Metric
 
 from breaker.census import Census
+from breaker.classify import Outcome
 from breaker.contrib.google.access import Access, Endpoint, TokenRefused, endpoint
 from breaker.contrib.google.conf import Settings, conf
+from breaker.contrib.google.signals import call_ended
 from breaker.signals import circuit_changed
 from breaker.status import CircuitStatus
 from health import checker
 from health.contrib.breaker import grouped
 from health.engine.snapshot import Snapshot
+from health.labels import Bounded
 from health.probes import Probe
 from health.reasons import reason_of
 from health.verdict import SEVERITY, CheckResult, Reason, Status
@@ -31,6 +35,16 @@ COUNTED, THROTTLED = 300.0, 60.0
 PROVEN = 12
 # The share of calls answered with 429 that is more than a burst.
 TOO_MANY = 0.1
+
+DURATION = Histogram(
+    "breaker_call_duration_seconds",
+    "How long Google was waited for: ok, failure, throttled, slow, neutral.",
+    ["breaker", "outcome"],
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300),
+)
+# 75 series each, if calls end in every way.
+MOST_CIRCUITS = 50
+label = Bounded("breaker_call_duration_seconds", MOST_CIRCUITS)
 
 
 class Counts(NamedTuple):
@@ -181,10 +195,15 @@ def joined(
 
 def connect() -> None:
     circuit_changed.connect(_look_again, dispatch_uid="health.google")
+    call_ended.connect(_timed, dispatch_uid="health")
 
 
 def _look_again(**kwargs: object) -> None:
     checker.wake(*PREFIXES)
+
+
+def _timed(*, circuit: str, outcome: Outcome, seconds: float, **_: Any) -> None:
+    DURATION.labels(label(circuit), outcome).observe(seconds)
 
 
 def probes() -> list[Probe]:

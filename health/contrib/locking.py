@@ -38,17 +38,20 @@ class Holds(Histogram):
         self._sum.inc(seconds)
 
 
-ACQUISITIONS = Counter("locking_acquisitions", "Locks granted.", ["pattern"])
-CONTENDED = Counter("locking_contended", "Locks granted after a wait.", ["pattern"])
-WAIT = Histogram("locking_wait_seconds", "How long those waited.", ["pattern"], buckets=BUCKETS)
+ACQUISITIONS = Counter(
+    "locking_acquisitions",
+    "Locks granted at once, granted after a wait, given up because of a deadlock.",
+    ["pattern", "outcome"],
+)
+WAIT = Histogram(
+    "locking_wait_seconds", "How long who had to wait waited.", ["pattern"], buckets=BUCKETS
+)
 HOLD = Holds(
     "locking_hold_seconds", "How long locks were held until released.", ["pattern"], buckets=BUCKETS
 )
 LOST = Counter("locking_lost", "Leases that ended before their release.", ["pattern"])
 FORCED = Counter("locking_forced", "Locks taken from their holders by operators.", ["pattern"])
-DEADLOCKS = Counter("locking_deadlocks", "Waits given up because of a deadlock.", ["pattern"])
-# They begin at nought with the first lock of a pattern: what is there at once did not increase.
-RARE = LOST, FORCED, DEADLOCKS
+AT_ONCE, WAITED, DEADLOCK = "granted", "waited", "deadlock"
 
 
 class Locks(Probe):
@@ -115,9 +118,11 @@ patterns = Bounded("locking", MOST_PATTERNS)
 
 @lru_cache(4096)
 def label(name: str) -> str:
+    """Its rare series begin at nought: what is there at once did not increase."""
     found = patterns(pattern(name))
-    for counter in RARE:
-        counter.labels(found)
+    LOST.labels(found)
+    FORCED.labels(found)
+    ACQUISITIONS.labels(found, DEADLOCK)
     return found
 
 
@@ -133,19 +138,18 @@ def connect() -> None:
 
 
 def _book(entries: list[Entry]) -> None:
-    grants: Counts[str] = Counts()
+    grants: Counts[tuple[str, str]] = Counts()
     holds: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
     for name, waited, held_for in entries:
         kind = label(name)
         if held_for is not None:
             holds[kind, bisect_left(BUCKETS, held_for)].append(held_for)
             continue
-        grants[kind] += 1
+        grants[kind, WAITED if waited else AT_ONCE] += 1
         if waited:
-            CONTENDED.labels(kind).inc()
             WAIT.labels(kind).observe(waited)
-    for kind, times in grants.items():
-        ACQUISITIONS.labels(kind).inc(times)
+    for labels, times in grants.items():
+        ACQUISITIONS.labels(*labels).inc(times)
     for (kind, bucket), held in holds.items():
         HOLD.labels(kind).observe_many(bucket, len(held), sum(held))
 
@@ -163,4 +167,4 @@ def _out_of_reach(**_: Any) -> None:
 
 
 def _deadlocked(*, name: str, **_: Any) -> None:
-    DEADLOCKS.labels(label(name)).inc()
+    ACQUISITIONS.labels(label(name), DEADLOCK).inc()

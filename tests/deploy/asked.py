@@ -12,7 +12,7 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = DEPLOY / "prometheus" / "mainstay.rules.yml"
 DASHBOARD = DEPLOY / "grafana" / "mainstay.json"
 
-METRIC = re.compile(r"\b(?:accounts|app|breaker|django|health|locking)_[a-z0-9_]+")
+METRIC = re.compile(r"\b(?:accounts|alert|app|breaker|django|health|locking)_[a-z0-9_]+")
 
 
 def rules() -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from pytest_django import Settings
 
-from breaker import get_breaker
+from breaker import CircuitOpenError, get_breaker
 from breaker.agent import agent
 from breaker.circuit import Verb
 from breaker.contrib.google.access import Access
@@ -125,7 +125,7 @@ OPEN_ONE = """
 import sys
 import django
 django.setup()
-from breaker import get_breaker
+from breaker import CircuitOpenError, get_breaker
 from django.conf import settings
 settings.BREAKER = {**settings.BREAKER, "NAMESPACE": sys.argv[1]}
 try:
@@ -186,6 +186,8 @@ def test_strangers_do_not_learn_the_names_of_circuits(run: Run, fresh: str) -> N
 def test_shared_state_is_in_the_metrics(run: Run, settings: Settings, fresh: str) -> None:
     settings.HEALTH = {"ALLOWED_CIDRS": ["10.0.0.0/8"]}
     trip(f"partner:{fresh}")
+    with pytest.raises(CircuitOpenError):
+        get_breaker(f"partner:{fresh}").call(int)
     get_breaker(f"quiet:{fresh}").call(int)
     agent.flush()
     with lock("render:1"):
@@ -196,12 +198,12 @@ def test_shared_state_is_in_the_metrics(run: Run, settings: Settings, fresh: str
     assert seen["breaker_state", (("breaker", partner), ("state", "closed"))] == 0
     one = (("breaker", partner),)
     assert seen["breaker_window_failures", one] == seen["breaker_window_calls", one] == 1
-    assert seen["breaker_window_slow", one] == seen["breaker_rejected_total", one] == 0
+    assert seen["breaker_window_slow", one] == 0
     calls = [
         seen["breaker_calls_total", (*one, ("outcome", outcome))]
-        for outcome in ("ok", "failure", "throttled", "slow")
+        for outcome in ("ok", "failure", "throttled", "slow", "rejected")
     ]
-    assert calls == [0, 1, 0, 0]
+    assert calls == [0, 1, 0, 0, 1]
     assert seen["breaker_epoch", one] == circuit_of(partner).epoch
     opened = seen["breaker_opened_timestamp_seconds", one]
     assert abs(opened - time.time()) < 30

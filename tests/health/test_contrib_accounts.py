@@ -80,7 +80,16 @@ def test_logins_are_counted_by_how_they_ended(transactional_db: None, grown: Cou
     assert grown(total, outcome="succeeded") == 1
     assert grown(total, outcome="failed") == 5
     assert grown(total, outcome="account_locked") == 1
-    assert grown("accounts_lockouts_total") == 1
+    assert grown("accounts_lockouts_total", kind="user") == 1
+
+
+def test_locks_on_names_that_nobody_has_are_of_a_kind_of_their_own(
+    transactional_db: None, grown: Counted
+) -> None:
+    name = uuid4().hex
+    assert [log_in(name, "wrong").status_code for _ in range(6)] == [401] * 5 + [423]
+    assert grown("accounts_lockouts_total", kind="unknown") == 1
+    assert grown("accounts_lockouts_total", kind="user") == 0
 
 
 def test_too_many_logins_are_counted(

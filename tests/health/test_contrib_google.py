@@ -11,7 +11,9 @@ from pytest_django.fixtures import Settings
 
 from breaker import get_breaker
 from breaker.agent import agent
+from breaker.classify import Outcome
 from breaker.contrib.google.access import Access, Endpoint
+from breaker.contrib.google.signals import call_ended
 from health import CheckResult, Reason, Status
 from health.contrib.google import (
     COUNTED,
@@ -19,6 +21,7 @@ from health.contrib.google import (
     Counts,
     Google,
     Traffic,
+    connect,
     joined,
     possible,
     refusal,
@@ -28,6 +31,8 @@ from health.engine.checker import Checker
 
 from .conftest import call, eventually
 from .door import bound, listening
+from .probes import Fake
+from .test_metrics import scrape
 
 Run = Callable[..., Checker]
 PASS = CheckResult(Status.PASS)
@@ -91,6 +96,23 @@ def test_calls_are_counted_by_how_they_ended(
     agent.flush()
     values = probe.run().values
     assert (values["ok"], values["failed"], values["throttled"]) == (1, 1, 0)
+
+
+def test_how_long_calls_take_is_told_by_circuit_and_end(
+    run: Run, settings: Settings, fresh: str
+) -> None:
+    settings.HEALTH = {**settings.HEALTH, "ALLOWED_CIDRS": ["127.0.0.0/8"]}
+    connect()
+    for outcome, seconds in ((Outcome.OK, 3.0), (Outcome.OK, 7.0), (Outcome.FAILURE, 61.0)):
+        call_ended.send(None, circuit=f"veo:{fresh}", outcome=outcome, seconds=seconds)
+    run(Fake("cache"))
+    seen, name = scrape(), "breaker_call_duration_seconds"
+    ok = ("breaker", f"veo:{fresh}"), ("outcome", "ok")
+    failed = ("breaker", f"veo:{fresh}"), ("outcome", "failure")
+    assert (seen[f"{name}_count", ok], seen[f"{name}_sum", ok]) == (2, 10)
+    assert seen[f"{name}_bucket", (ok[0], ("le", "5.0"), ok[1])] == 1
+    assert seen[f"{name}_bucket", (failed[0], ("le", "60.0"), failed[1])] == 0
+    assert seen[f"{name}_count", failed] == 1
 
 
 def test_an_endpoint_goes_down_and_comes_back(run: Run, settings: Settings, fresh: str) -> None:

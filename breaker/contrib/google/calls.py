@@ -17,6 +17,7 @@ from breaker.breaker import Breaker
 from .classify import find, judge, requested_wait
 from .client import client
 from .conf import Settings
+from .timing import timed
 from .translate import translate
 
 T = TypeVar("T")
@@ -59,7 +60,7 @@ def breaker(name: str) -> Breaker:
 def run(call: Call[T]) -> T:
     sdk = client(call.settings)
     admitted = breaker(call.circuit).allow()
-    with admitted, _in_our_words(), time_limit(call.seconds):
+    with admitted, timed(admitted), _in_our_words(), time_limit(call.seconds):
         return call.read(call.sent_by(sdk))
 
 
@@ -67,7 +68,7 @@ async def arun(call: Call[T]) -> T:
     sdk = client(call.settings)
     admitted = await breaker(call.circuit).aallow()
     async with admitted:
-        with _in_our_words():
+        with timed(admitted), _in_our_words():
             async with time_limit(call.seconds):
                 return call.read(await call.sent_by(sdk.aio))
 
@@ -75,20 +76,23 @@ async def arun(call: Call[T]) -> T:
 def stream_chunks(call: Call[T]) -> Iterator[T]:
     sdk = client(call.settings)
     admitted = breaker(call.circuit).allow()
-    with admitted, _in_our_words():
+    with admitted, timed(admitted) as watch, _in_our_words():
         for chunk in call.sent_by(sdk):
-            yield call.read(chunk)
+            read = call.read(chunk)
+            with watch.resting():
+                yield read
 
 
 async def astream_chunks(call: Call[T]) -> AsyncIterator[T]:
     sdk = client(call.settings)
     admitted = await breaker(call.circuit).aallow()
     async with admitted:
-        with _in_our_words():
+        with timed(admitted) as watch, _in_our_words():
             # The limit must not strike in the code of the reader.
             async with time_limit(call.seconds).aitems(_read_chunks, call, sdk) as chunks:
                 async for chunk in chunks:
-                    yield chunk
+                    with watch.resting():
+                        yield chunk
 
 
 async def _read_chunks(call: Call[T], sdk: Any) -> AsyncGenerator[T, None]:

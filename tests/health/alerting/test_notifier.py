@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from pytest_django.fixtures import Settings
 
 from health.alerting import notifier
@@ -74,6 +75,19 @@ def test_an_outage_is_told_once_and_so_is_its_end(alerting: None, hook: Hook, ru
     ]  # fmt: skip
     assert not HealthTransition.objects.filter(service="other").exists()
     assert len(said(hook)) == 2
+
+
+def test_where_alerts_stand_is_in_the_metrics(alerting: None, hook: Hook, run: Run) -> None:
+    def standing(state: str) -> float | None:
+        labels = {"alert": "ServiceCheckFailing", "state": state}
+        return REGISTRY.get_sample_value("alert_state", labels)
+
+    probe = Fake("billing", lambda: FAIL, critical=True)
+    run(probe)
+    eventually(lambda: (standing("firing"), standing("pending")) == (1, 0))
+    probe.answer = lambda: PASS
+    eventually(lambda: said(hook)[-1:] == [("resolved", "billing")])
+    eventually(lambda: (standing("firing"), standing("resolved")) == (0, 0))
 
 
 def test_a_process_that_does_not_lead_keeps_quiet(alerting: None, run: Run) -> None:
