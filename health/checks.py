@@ -14,7 +14,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from .conf import Settings, conf
 from .engine.directory import DirectoryRefused, inspect, runtime_directory
-from .probes import Probe
+from .probes import Database, Probe
 from .registry import built_in, imported
 
 KEYS = [field.name.upper() for field in fields(Settings)]
@@ -27,6 +27,8 @@ WORDS = {"anonymous": {"words", "summary"}, "details": {"authorised", "always"}}
 SHA256_HEX = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 TYPES: dict[str, tuple[type, ...]] = {
     "SERVICES": (list, tuple, type(None)),
+    "CRITICAL": (list, tuple, type(None)),
+    "READY": (list, tuple),
     "INTERVALS": (dict,),
     "DEADLINES": (dict,),
     "PROBES": (list, tuple),
@@ -99,9 +101,10 @@ def _services(wanted: Settings) -> Iterator[CheckMessage]:
             own.append(imported(path))
         except Exception as error:  # whatever their code raises is what is wrong with it
             yield _wrong("PROBES", f"{path!r} makes no probe: {error}", number=7)
-    given = {probe.name for probe in built_in()}
-    yield from _own(own, given)
-    yield from _chosen(wanted, known=given | {probe.name for probe in own})
+    given = list(built_in())
+    yield from _own(own, {probe.name for probe in given})
+    yield from _chosen(wanted, known={probe.name for probe in (*given, *own)})
+    yield from _shared(wanted, [*given, *own])
 
 
 def _own(probes: list[Probe], given: set[str]) -> Iterator[CheckMessage]:
@@ -119,17 +122,28 @@ def _own(probes: list[Probe], given: set[str]) -> Iterator[CheckMessage]:
 
 
 def _chosen(wanted: Settings, *, known: set[str]) -> Iterator[CheckMessage]:
-    for key, names in (
-        ("SERVICES", wanted.services or ()),
-        ("INTERVALS", wanted.intervals),
-        ("DEADLINES", wanted.deadlines),
+    watched = known if wanted.services is None else known & set(wanted.services)
+    for key, names, choice in (
+        ("SERVICES", wanted.services or (), known),
+        ("CRITICAL", wanted.critical or (), watched),
+        # As it is by default, also where there is no database.
+        ("READY", wanted.ready, watched | {Database.name}),
+        ("INTERVALS", wanted.intervals, known),
+        ("DEADLINES", wanted.deadlines, known),
     ):
         for name, times in Counter(list(names)).items():
-            if name not in known:
-                hint = f"Known: {', '.join(sorted(known))}."
+            if name not in choice:
+                hint = f"Known: {', '.join(sorted(choice))}."
                 yield _wrong(key, f"there is no service {name!r}", number=5, hint=hint)
             elif times > 1:
                 yield _wrong(key, f"names {name!r} {times} times", number=6)
+
+
+def _shared(wanted: Settings, probes: list[Probe]) -> Iterator[CheckMessage]:
+    """What all nodes see alike. To be silenced by those who want it all the same."""
+    passive = {probe.name for probe in probes if probe.source == "passive"}
+    for name in sorted(passive & set(wanted.ready)):
+        yield _wrong("READY", f"{name!r} would take all nodes out at once", number=11)
 
 
 def _seconds(wanted: Settings) -> Iterator[CheckMessage]:

@@ -31,6 +31,10 @@ class AlertSettings:
 class Settings:
     """``services`` None watches all there is; intervals and deadlines are seconds by service.
 
+    Without ``critical`` services users are not served; None leaves it to the probes, which is the
+    database. Without ``ready`` ones nothing is routed to this node, nor, where nodes share them,
+    to any other.
+
     ``probes`` are dotted paths to what returns a probe when called without arguments: a subclass
     of ``health.Probe``, or a function. ``disk`` is a directory whose disk must not run full.
 
@@ -45,6 +49,8 @@ class Settings:
     """
 
     services: Sequence[str] | None = None
+    critical: Sequence[str] | None = None
+    ready: Sequence[str] = ("database",)
     intervals: Mapping[str, float] = field(default_factory=dict)
     deadlines: Mapping[str, float] = field(default_factory=dict)
     probes: Sequence[str] = ()

@@ -54,6 +54,9 @@ def imported(path: str) -> Probe:
 
 
 def _tuned(probe: Probe) -> Probe:
-    probe.interval = conf().intervals.get(probe.name, probe.interval)
-    probe.deadline = conf().deadlines.get(probe.name, probe.deadline)
+    wanted = conf()
+    probe.interval = wanted.intervals.get(probe.name, probe.interval)
+    probe.deadline = wanted.deadlines.get(probe.name, probe.deadline)
+    if wanted.critical is not None:
+        probe.critical = probe.name in wanted.critical
     return probe

@@ -22,7 +22,7 @@ class Access(Enum):
     WORDS = "words"
     DETAILS = "details"
     UNKNOWN = "unknown"
-    """Who asks may be staff, and only a database that is not well could tell."""
+    """Who asks may be staff, but the database that could tell is not well, or asked enough."""
 
 
 def access(environ: dict[str, Any], snapshot: Snapshot) -> Access:
@@ -34,7 +34,7 @@ def access(environ: dict[str, Any], snapshot: Snapshot) -> Access:
         return Access.UNKNOWN
     try:
         return Access.DETAILS if people.may_see_details(environ) else Access.WORDS
-    except DatabaseError:
+    except (DatabaseError, people.TooMany):
         return Access.UNKNOWN
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from health.conf import conf
 from health.engine.snapshot import Check, Snapshot
 from health.identity import Identity
 from health.probes import Migrations
@@ -48,7 +49,7 @@ def render(snapshot: Snapshot, identity: Identity) -> Edition:
     return Edition(
         snapshot=snapshot,
         overall=_page(snapshot, snapshot.status),
-        ready=_page(snapshot, snapshot.ready),
+        ready=_page(snapshot, snapshot.ready(conf().ready)),
         startup=_page(snapshot, Status.PASS if _booted(snapshot) else Status.FAIL),
         detailed=_detailed(snapshot, identity),
         services={name: _service(snapshot, name) for name in snapshot.names},

@@ -4,8 +4,10 @@ Both cost a query, so they are looked at last, and only for what is not for ever
 """
 
 import logging
+import os
 import re
 from importlib import import_module
+from threading import BoundedSemaphore
 from typing import Any
 
 from django.apps import apps
@@ -20,6 +22,14 @@ PERMISSION = "health.view_details"
 # A JWT of no more than a server takes for a header.
 TOKEN = re.compile(r"bearer +[\w-]+\.[\w-]+\.[\w-]+ *", re.IGNORECASE | re.ASCII)
 LONGEST = 8192
+# At a time: the threads that a database may hold up before it is known to hang.
+MOST = 2
+
+_turns = BoundedSemaphore(MOST)
+
+
+class TooMany(Exception):
+    """As many are being looked up as may be."""
 
 
 def hinted(environ: dict[str, Any]) -> bool:
@@ -28,7 +38,17 @@ def hinted(environ: dict[str, Any]) -> bool:
 
 
 def may_see_details(environ: dict[str, Any]) -> bool:
-    """Raises DatabaseError. No request of Django's begins or ends here, so its chores are ours."""
+    """Raises DatabaseError, TooMany."""
+    if not _turns.acquire(blocking=False):
+        raise TooMany
+    try:
+        return _look_up(environ)
+    finally:
+        _turns.release()
+
+
+def _look_up(environ: dict[str, Any]) -> bool:
+    """No request of Django's begins or ends here, so its chores are ours."""
     close_old_connections()
     try:
         user = _user(environ)
@@ -65,3 +85,12 @@ def _user(environ: dict[str, Any]) -> Any:
     key = parse_cookie(environ["HTTP_COOKIE"]).get(settings.SESSION_COOKIE_NAME)
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)
     return get_user(request)
+
+
+def _forget() -> None:
+    """A forked child has none of the threads whose turn it was."""
+    global _turns
+    _turns = BoundedSemaphore(MOST)
+
+
+os.register_at_fork(after_in_child=_forget)

@@ -1,6 +1,6 @@
 """What is known now: an immutable value, replaced as a whole."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -111,12 +111,12 @@ class Snapshot:
             return Status.FAIL
         return aggregate(check.standing for check in self.checks)
 
-    @property
-    def ready(self) -> Status:
-        """Only what no request can do without; a shared extra must not unroute every node."""
+    def ready(self, needed: Collection[str]) -> Status:
+        """Of these services alone, without which nothing is to be routed here."""
         if not self.started:
             return Status.FAIL
-        return aggregate(check.standing for check in self.checks if check.critical)
+        wanted = (check.standing for check in self.checks if check.name in needed)
+        return aggregate(standing._replace(critical=True) for standing in wanted)
 
     @property
     def reason(self) -> Reason | None:

@@ -17,6 +17,13 @@ def test_the_settings_select_and_tune(settings: Settings) -> None:
     assert (probe.name, probe.interval, probe.deadline) == ("cache", 30, 0.2)
 
 
+def test_the_settings_say_what_is_critical(settings: Settings) -> None:
+    settings.HEALTH = {"SERVICES": ["database", "cache"]}
+    assert [probe.critical for probe in registry.probes()] == [True, False]
+    settings.HEALTH = {"SERVICES": ["database", "cache"], "CRITICAL": ["cache"]}
+    assert [probe.critical for probe in registry.probes()] == [False, True]
+
+
 def test_each_database_is_a_check_of_its_own(settings: Settings) -> None:
     settings.HEALTH = {"SERVICES": ["database"]}
     settings.DATABASES["replica"] = settings.DATABASES["default"]

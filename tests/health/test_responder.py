@@ -90,6 +90,25 @@ def test_a_critical_failure_is_503_everywhere_but_live(run: Run) -> None:
     assert codes == [503, 503, 503, 503, 200, 200, 200]
 
 
+@pytest.mark.parametrize(
+    ("health", "code"),
+    [
+        ({}, 503),
+        ({"READY": []}, 200),
+        ({"READY": ["cache"]}, 200),
+        ({"READY": ["cache", "locks"]}, 503),
+    ],
+    ids=str,
+)
+def test_a_site_says_without_what_nothing_is_routed_to_it(
+    run: Run, settings: Settings, health: dict[str, list[str]], code: int
+) -> None:
+    settings.HEALTH = health
+    shaky = CheckResult(Status.WARN, Reason.SATURATED)
+    run(Fake("database", lambda: FAIL), Fake("cache", lambda: shaky), Fake("locks", lambda: FAIL))
+    assert call("/health/ready").status == code
+
+
 def test_while_starting_only_live_is_well(run: Run) -> None:
     gate = threading.Event()
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from hashlib import sha256
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
+from health.endpoints import people
 from health.engine.checker import Checker
 from tests.conftest import signed_in
 from tests.health.conftest import Reply, call
@@ -128,6 +130,17 @@ def test_without_a_database_staff_are_told_to_use_a_token(
     assert call(path, **environ, **known).status == (503 if path == "/health/detailed" else 200)
     assert call("/health/live", **environ).status == 200
     assert body(call("/health", **environ))["status"] == "fail"
+
+
+def test_a_database_that_hangs_holds_up_a_few_threads_only(
+    transactional_db: None, operator: User
+) -> None:
+    environ = cookie(operator)
+    with ExitStack() as busy:
+        for _ in range(people.MOST):
+            busy.enter_context(people._turns)
+        assert {call(path, **environ).status for path in PRIVATE} == {503}
+    assert shows_details(environ)
 
 
 def test_everybody_may_be_left_with_the_overall_word(settings: Settings) -> None:
