@@ -2,12 +2,14 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import IO, Any
 
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import JSONParser
 
+JSON = re.compile(r'\s*application/json\s*(?:;\s*charset="?utf-?8"?\s*)?', re.IGNORECASE)
 DEEPEST = 20
 # Digits: all of 64 bits fit, and nothing that a float could not hold.
 LONGEST_INTEGER = 20
@@ -16,6 +18,7 @@ LONGEST_INTEGER = 20
 class StrictJSONParser(JSONParser):
     """JSON as RFC 8259 has it: no NaN, no name twice, no half of a surrogate pair.
 
+    The media type is taken at its word: DRF would read ``*/*`` as well, and any charset as UTF-8.
     How long a body may be was decided before anything read it.
     """
 
@@ -25,6 +28,8 @@ class StrictJSONParser(JSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
+        if not JSON.fullmatch(media_type or "") or _encoded(parser_context):
+            raise UnsupportedMediaType(media_type or "")
         body = stream.read()
         try:
             document = json.loads(
@@ -48,6 +53,11 @@ class StrictJSONParser(JSONParser):
         if body.count(b"{") + body.count(b"[") > DEEPEST and _deeper_than(document, DEEPEST):
             raise ParseError("The body is nested too deeply.")
         return document
+
+
+def _encoded(context: Mapping[str, Any] | None) -> bool:
+    request = (context or {})["request"]
+    return bool(request.headers.get("Content-Encoding", "identity").lower() != "identity")
 
 
 def _refuse_constant(name: str) -> None:

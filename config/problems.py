@@ -6,10 +6,10 @@
 import json
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
@@ -57,6 +57,7 @@ CODES = (
     "not_found",
     "permission_denied",
     "precondition_failed",
+    "range_not_satisfiable",
     "rate_limited",
     "refresh_in_progress",
     "server_unavailable",
@@ -90,6 +91,21 @@ RENAMED = {
 }
 
 
+class Fault(NamedTuple):
+    """``field`` is a dotted path, or the name in a query."""
+
+    field: str
+    code: str
+    detail: str
+
+    def told(self) -> dict[str, str]:
+        return {
+            "field": self.field[:LONGEST_NAME],
+            "code": self.code,
+            "detail": self.detail[:LONGEST_TEXT],
+        }
+
+
 def problem(
     request: HttpRequest,
     status: int,
@@ -116,6 +132,14 @@ def problem(
     if retry_after is not None:
         response.headers["Retry-After"] = str(math.ceil(retry_after))
     return response
+
+
+def invalid(request: HttpRequest, faults: Iterable[Fault]) -> HttpResponse:
+    """What is wrong with what was sent, by the names of its parts."""
+    errors = [fault.told() for fault in islice(faults, MOST_FIELDS)]
+    fields = ", ".join(dict.fromkeys(error["field"] for error in errors if error["field"]))
+    detail = f"Not accepted: {fields}." if fields else "The input is not accepted."
+    return problem(request, 400, "invalid", detail, errors=errors)
 
 
 def from_domain(request: HttpRequest, error: DomainError) -> HttpResponse:
@@ -157,11 +181,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
 def _from_drf(request: HttpRequest, error: Exception, standard: Response) -> HttpResponse:
     match error:
         case exceptions.ValidationError():
-            found = list(islice(_flat(error.get_full_details()), MOST_FIELDS))
-            named = dict.fromkeys(item["field"][:LONGEST_NAME] for item in found if item["field"])
-            fields = ", ".join(named)
-            detail = f"Not accepted: {fields}." if fields else "The input is not accepted."
-            response = problem(request, 400, "invalid", detail, errors=found)
+            response = invalid(request, _flat(error.get_full_details()))
         case exceptions.APIException():
             code = str(error.get_codes())
             response = problem(
@@ -179,11 +199,11 @@ def _from_drf(request: HttpRequest, error: Exception, standard: Response) -> Htt
     return response
 
 
-def _flat(details: Any, field: str = "") -> Iterator[dict[str, str]]:
+def _flat(details: Any, field: str = "") -> Iterator[Fault]:
     """DRF's nested error details as rows that name their field by a dotted path."""
     match details:
         case {"message": str(message), "code": str(code)}:
-            yield {"field": field[:LONGEST_NAME], "code": code, "detail": message[:LONGEST_TEXT]}
+            yield Fault(field, code, message)
         case dict():
             for name, inner in details.items():
                 own = field if name == "non_field_errors" else f"{field}.{name}".lstrip(".")

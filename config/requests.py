@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 
-from config import tracing
+from config import queries, tracing
 from config.current import Current, here, note, unique
 from config.methods import no_trace, options
 from config.tracing import Trace
@@ -86,7 +86,7 @@ def _log(current: Current) -> None:
 
 
 class RequestMiddleware:
-    """Notes what only Django knows of a request, answers OPTIONS and refuses TRACE."""
+    """Notes what only Django knows of a request, answers OPTIONS, refuses TRACE and odd queries."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -101,7 +101,7 @@ class RequestMiddleware:
     def process_view(self, request: HttpRequest, *_: Any) -> HttpResponseBase | None:
         if request.resolver_match:
             note(route=f"/{request.resolver_match.route}")
-        return options(request)
+        return options(request) or queries.refused(request)
 
 
 def _user(request: HttpRequest) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+from config import queries
 from config.examples import ANSWERS, BODIES
 from config.operations import RAISED
 from config.problems import CODES, MEDIA_TYPE
@@ -104,7 +105,7 @@ def _complete(operation: Json, path: str, method: str) -> None:
     for parameter in operation.get("parameters", ()):
         parameter["schema"] |= PARAMETERS.get(parameter["name"], {})
     codes: dict[int, set[str]] = {}
-    for status, code in (*_general(operation, method), *_own(operation)):
+    for status, code in (*_general(operation, method, path), *_own(operation)):
         codes.setdefault(status, set()).add(code)
     for response in operation["responses"].values():
         response.setdefault("headers", {})["X-Request-ID"] = _header("X-Request-ID")
@@ -118,12 +119,12 @@ def _own(operation: Json) -> Iterator[tuple[int, str]]:
         yield error.status, error.code
 
 
-def _general(operation: Json, method: str) -> Iterator[tuple[int, str]]:
+def _general(operation: Json, method: str, path: str) -> Iterator[tuple[int, str]]:
     """By what the operation takes, and whom it lets in."""
     schemes = {name for way in operation.get("security", ()) for name in way}
     places = {parameter["in"] for parameter in operation.get("parameters", ())}
     yield 400, "malformed"
-    if "requestBody" in operation or places - {"path"}:
+    if path.startswith(queries.PREFIX):
         yield 400, "invalid"
     if schemes:
         yield from ((401, code) for code in TOKEN_CODES)

@@ -65,7 +65,7 @@ MIDDLEWARE = [
     "config.bodies.BodyMiddleware",
     "config.throttling.LimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.files.FileMiddleware",
     "config.pages.PageSessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -137,6 +137,7 @@ CORS_ALLOW_HEADERS = [
     "signature",
     "signature-input",
     "traceparent",
+    "tracestate",
     "x-request-id",
 ]
 CORS_EXPOSE_HEADERS = [

@@ -8,9 +8,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.decorators import method_decorator
 from rest_framework.exceptions import NotFound, ValidationError
-from rest_framework.pagination import CursorPagination
+from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
+from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from accounts import sessions
@@ -55,6 +56,16 @@ class Pages(CursorPagination):
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = LONGEST_PAGE
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """DRF makes something of anything; ours are those that it would write as they came."""
+        cursor = super().decode_cursor(request)
+        here, name = request.build_absolute_uri(), self.cursor_query_param
+        if cursor and self.encode_cursor(cursor) != replace_query_param(
+            here, name, request.query_params[name]
+        ):
+            raise NotFound
+        return cursor
 
     def paginate_queryset(
         self, queryset: QuerySet[Any], request: Request, view: APIView | None = None

@@ -87,11 +87,13 @@ def test_the_list_is_cut_into_pages(sign_in: Callable[..., Json], call: Call) ->
     assert rest.json()["next"] is None
 
 
-@pytest.mark.parametrize("position", ["p=nonsense", "p=9999999-01-01", "o=x", "r=1&p="], ids=str)
+@pytest.mark.parametrize(
+    "position", ["p=nonsense", "p=9999999-01-01", "o=x", "r=1&p=", "r=2", "x=1", "\0\0\0"], ids=str
+)
 def test_a_made_up_cursor_is_refused(pair: Json, call: Call, position: str) -> None:
     cursor = b64encode(position.encode()).decode()
     answer = call("GET", f"sessions?cursor={quote(cursor)}", access=pair["access"])
-    assert answer.status_code in (200, 400)
+    assert answer.status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,8 @@ def _used(product: Product) -> dict[str, str]:
     signer = Signer(key["keyid"], keep("key", key["secret"]))
 
     order = {"service": "imagen", "prompt": prompt}
-    url = f"{site}/api/v1/generations?token={hidden['query']}"
+    url = f"{site}/api/v1/generations"
+    assert call("POST", f"{url}?token={hidden['query']}", {}).status == 400
     signed = signer.sign("POST", url, body=json.dumps(order).encode(),
                          headers={"Idempotency-Key": "signed"})  # fmt: skip
     keep("signature", signed["Signature"].partition(":")[2].strip(":"))

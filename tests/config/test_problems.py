@@ -117,6 +117,24 @@ def test_a_wrong_method_is_told_the_right_ones(client: Client, path: str) -> Non
     assert response.headers["Allow"]
 
 
+@pytest.mark.parametrize(
+    ("method", "headers", "status", "code", "told"),
+    [
+        ("POST", {}, 405, "method_not_allowed", {"Allow": "GET, HEAD"}),
+        ("OPTIONS", {}, 405, "method_not_allowed", {"Allow": "GET, HEAD"}),
+        ("GET", {"range": "bytes=99999999-"}, 416, "range_not_satisfiable",
+         {"Content-Range": "bytes */"}),
+    ],
+)  # fmt: skip
+def test_what_no_file_can_answer_is_a_problem(
+    client: Client, method: str, headers: dict[str, str], status: int, code: str,
+    told: dict[str, str],
+) -> None:  # fmt: skip
+    response = client.generic(method, "/static/admin/css/base.css", headers=headers)
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert all(response.headers[name].startswith(value) for name, value in told.items())
+
+
 def test_trace_is_refused_everywhere(client: Client) -> None:
     for path in ("/api/order", "/admin/login/", "/nowhere", "/static/admin/css/base.css"):
         response = client.trace(path)
@@ -250,3 +268,26 @@ def test_a_form_without_its_csrf_token_is_refused(db: None) -> None:
     assert page.headers["Content-Type"].startswith("text/html")
     answer = strict.post("/api/plain/get-only")
     assert (answer.status_code, answer.json()["code"]) == (403, "csrf_failed")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"content-type": "application/json"}, 200),
+        ({"content-type": "Application/JSON; charset=UTF-8"}, 200),
+        ({"content-type": 'application/json;charset="utf-8"'}, 200),
+        ({"content-type": "application/json", "content-encoding": "identity"}, 200),
+        ({"content-type": "*/*"}, 415),
+        ({"content-type": "application/*"}, 415),
+        ({"content-type": "application/json; charset=utf-16"}, 415),
+        ({"content-type": "application/json; charset=latin-1"}, 415),
+        ({"content-type": "application/json", "content-encoding": "gzip"}, 415),
+    ],
+)
+def test_a_body_is_json_in_utf_8_and_says_so(
+    client: Client, headers: dict[str, str], status: int
+) -> None:
+    kind = headers.pop("content-type")
+    body = json.dumps({"token": "none"})
+    response = client.post("/api/v1/auth/token/revoke", body, content_type=kind, headers=headers)
+    assert response.status_code == status, response.content

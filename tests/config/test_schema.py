@@ -91,8 +91,9 @@ def test_every_code_is_documented_where_it_may_come() -> None:
             codes = content["schema"]["allOf"][1]["properties"]["code"]["enum"]
             told |= set(codes)
             assert set(content["examples"]) == set(codes), (method, path, status)
-    # Of plain pages, of Python callers, of what becomes of a generation later, and of nginx.
-    elsewhere = {"csrf_failed", "method_not_allowed", "content_blocked", "server_unavailable"}
+    # Of plain pages and files, of Python callers, of what becomes of a generation later, of nginx.
+    elsewhere = {"csrf_failed", "method_not_allowed", "range_not_satisfiable", "content_blocked",
+                 "server_unavailable"}  # fmt: skip
     assert set(CODES) - told == elsewhere
 
 

@@ -14,11 +14,12 @@ from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.generics import GenericAPIView
 from rest_framework.mixins import ListModelMixin
-from rest_framework.pagination import CursorPagination
+from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
+from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from breaker.pages import LONGEST_PAGE
@@ -56,6 +57,16 @@ class Recent(CursorPagination):
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = LONGEST_PAGE
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """DRF makes something of anything; ours are those that it would write as they came."""
+        cursor = super().decode_cursor(request)
+        here, name = request.build_absolute_uri(), self.cursor_query_param
+        if cursor and self.encode_cursor(cursor) != replace_query_param(
+            here, name, request.query_params[name]
+        ):
+            raise NotFound
+        return cursor
 
     def paginate_queryset(
         self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
