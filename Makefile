@@ -3,6 +3,9 @@ BIN := .venv/bin
 # The tests wait more than they work.
 PYTEST := $(BIN)/pytest -n 5 --dist loadgroup
 
+# Whatever the shell says: else each of the many processes of a run compiles the product again.
+export PYTHONDONTWRITEBYTECODE :=
+
 # Right and wrong requests to each operation, and rows of requests.
 FUZZ_EXAMPLES ?= 100
 
