@@ -33,7 +33,14 @@ class Child:
     log: Path | None = None
 
     @classmethod
-    def start(cls, name: str, command: Sequence[str | Path], *, log: Path | None = None) -> "Child":
+    def start(
+        cls,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        log: Path | None = None,
+        directory: Path | None = None,
+    ) -> "Child":
         """Output goes to ``log``, or to this process's own. Ctrl-C reaches only the parent."""
         output = log.open("ab") if log else None
         try:
@@ -42,6 +49,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                cwd=directory,
                 start_new_session=True,
                 preexec_fn=end_with_parent,
             )

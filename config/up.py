@@ -157,8 +157,8 @@ def start_simulator(stack: ExitStack, say: Say) -> list[Child]:
     os.environ["SIMULATOR_PORT"] = str(port)
     check_port("SIMULATOR_PORT", "127.0.0.1", port)
     simulator = Child.start(
-        "simulator", manage("google", "simulate", "--port", str(port)),
-        log=settings.DATA_DIR / "simulator.log",
+        "simulator", [sys.executable, "-m", "breaker.contrib.google.simulator", str(port)],
+        log=settings.DATA_DIR / "simulator.log", directory=settings.BASE_DIR,
     )  # fmt: skip
     stack.callback(simulator.stop)
     url = f"http://127.0.0.1:{port}/_simulator/requests"
@@ -174,7 +174,7 @@ def start_server(stack: ExitStack, host: str, port: int, say: Say) -> Child:
     shutil.rmtree(metrics, ignore_errors=True)
     metrics.mkdir()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
-    server = Child.start("server", server_command(host, port))
+    server = Child.start("server", manage("serve", "--host", host, "--port", str(port)))
     stack.callback(server.stop)
     stack.callback(server.announce_end, seconds=settings.HEALTH["DRAIN_SECONDS"])
     url = f"http://{host}:{port}/health/ready"
@@ -183,17 +183,6 @@ def start_server(stack: ExitStack, host: str, port: int, say: Say) -> Child:
     server.wait_until(lambda: all(serves(url) for _ in asked), seconds=STARTUP_SECONDS)
     say(f"server      http://{host}:{port} ({settings.WORKERS} processes)")
     return server
-
-
-def server_command(host: str, port: int) -> list[str | Path]:
-    return [
-        # HTTP/2 would let bodies of no known length in; to browsers only a proxy speaks it anyway.
-        sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--http", "1",
-        "--host", host, "--port", str(port), "--workers", str(settings.WORKERS),
-        "--blocking-threads", str(settings.THREADS), "--respawn-failed-workers",
-        "--workers-kill-timeout", "10", "--log-level", "error",
-        "--working-dir", settings.BASE_DIR, "config.wsgi:application",
-    ]  # fmt: skip
 
 
 def manage(*arguments: str) -> list[str | Path]:

@@ -130,12 +130,12 @@ class Product(Command):
         return processes_of(self.directory)
 
     def workers(self) -> list[int]:
-        """The server's worker processes: children of the granian that ``up`` started."""
+        """The server's worker processes: children of the server that ``up`` started."""
         children = {
             pid: int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
             for pid in self.processes()
         }
-        masters = [pid for pid, line in self.processes().items() if "-m granian" in line]
+        masters = [pid for pid, line in self.processes().items() if "manage.py serve" in line]
         return [
             pid for pid, parent in children.items()
             if parent in masters and "resource_tracker" not in self.processes()[pid]

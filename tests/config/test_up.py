@@ -140,7 +140,7 @@ def test_a_server_that_dies_leaves_no_worker_behind() -> None:
     (server,) = [
         pid
         for pid, line in running.processes().items()
-        if "-m granian" in line and pid not in running.workers()
+        if "manage.py serve" in line and pid not in running.workers()
     ]
     os.kill(server, signal.SIGKILL)
     assert running.ended() == 1

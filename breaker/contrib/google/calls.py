@@ -11,10 +11,10 @@ from typing import Any, Generic, TypeVar
 
 from google.genai import types
 
-from breaker import CircuitOpenError, get_breaker, time_limit
-from breaker.breaker import Breaker
+from breaker import CircuitOpenError, time_limit
 
-from .classify import find, judge, requested_wait
+from .circuits import breaker
+from .classify import find
 from .client import client
 from .conf import Settings
 from .timing import timed
@@ -51,10 +51,6 @@ def _in_our_words() -> Iterator[None]:
     except Exception as error:
         # Whoever logs it would log what Google wrote, and that may be a part of the prompt.
         raise translate(find(error)) from None
-
-
-def breaker(name: str) -> Breaker:
-    return get_breaker(name, classify=judge, retry_after=requested_wait)
 
 
 def run(call: Call[T]) -> T:

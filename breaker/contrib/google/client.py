@@ -8,13 +8,12 @@ from google import genai
 from google.genai import types
 from google.oauth2.credentials import Credentials
 
-from .conf import Settings
+from .conf import HOST, Settings
 from .deadline import DeadlineTransport
 from .errors import GoogleNotConfigured
 
 # One attempt: a retry hidden inside the SDK would be paid for and counted by nobody.
 ONCE = types.HttpRetryOptions(attempts=1)
-HOST = "aiplatform.googleapis.com"
 
 
 def client(settings: Settings) -> genai.Client:

@@ -11,6 +11,7 @@ class Service(StrEnum):
     VERTEX = "vertex"
 
 
+HOST = "aiplatform.googleapis.com"
 # Kept on top of the limit of a call for storing what came back.
 STORING_SECONDS = 30.0
 

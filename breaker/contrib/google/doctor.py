@@ -9,8 +9,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from breaker.doctor import Finding, Level
 
-from .client import HOST
-from .conf import Settings, conf
+from .conf import HOST, Settings, conf
 
 LOGIN = "Run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS."
 

@@ -10,11 +10,11 @@ from django.core.files.storage import default_storage
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils import timezone
 
+from breaker.contrib import google
 from breaker.errors import CircuitOpenError
 from locking import Lease, LockError, StaleFence
 
-from . import imagen, veo, vertex
-from .calls import breaker
+from .circuits import breaker
 from .conf import Service, Settings, conf
 from .errors import GenerationError, UpstreamForgot
 from .models import Generation, GenerationResult, Status
@@ -42,11 +42,11 @@ def refuse_while_open(service: Service, model: str) -> None:
 def _circuit(settings: Settings, service: Service, model: str) -> str:
     match service:
         case Service.IMAGEN:
-            return imagen.circuit(settings, model)
+            return google.imagen.circuit(settings, model)
         case Service.VEO:
-            return veo.circuit(settings, model, "submit")
+            return google.veo.circuit(settings, model, "submit")
         case Service.VERTEX:
-            return vertex.circuit(settings, model)
+            return google.vertex.circuit(settings, model)
 
 
 def perform(generation: Generation, lease: Lease) -> None:
@@ -82,7 +82,7 @@ def _polled(generation: Generation) -> Outcome:
     """A film does not run for ever: it ends when Google has lost it, or when it is too old."""
     asked = Operation(generation.operation)
     try:
-        outcome = veo.poll(asked)
+        outcome = google.veo.poll(asked)
     except UpstreamForgot:
         return OperationFailed(OperationFailed.NOT_FOUND)
     except (GenerationError, CircuitOpenError):
@@ -125,11 +125,11 @@ def _call(generation: Generation) -> Outcome:
     prompt, model, parameters = generation.prompt, generation.model, generation.parameters
     match Service(generation.service):
         case Service.IMAGEN:
-            return imagen.generate(prompt, model=model, **parameters)
+            return google.imagen.generate(prompt, model=model, **parameters)
         case Service.VEO:
-            return veo.submit(prompt, model=model, **parameters)
+            return google.veo.submit(prompt, model=model, **parameters)
         case Service.VERTEX:
-            return vertex.generate(prompt, model=model, **parameters)
+            return google.vertex.generate(prompt, model=model, **parameters)
 
 
 def _fail(

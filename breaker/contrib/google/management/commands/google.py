@@ -1,9 +1,8 @@
-import signal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from breaker.contrib.google.simulator import Simulator
+from breaker.contrib.google.simulator.standing import stand
 
 
 class Command(BaseCommand):
@@ -19,14 +18,12 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # Blocked before any thread starts, so that the signal waits for sigwait below.
-        ends = {signal.SIGINT, signal.SIGTERM}
-        signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+        seconds = options["operation_seconds"]
         try:
-            simulator = Simulator(options["port"], operation_seconds=options["operation_seconds"])
+            stand(options["port"], operation_seconds=seconds, say=self._say)
         except OSError as error:
             raise CommandError(f"port {options['port']}: {error.strerror}") from None
-        with simulator:
-            self.stdout.write(simulator.address)
-            self.stdout.flush()
-            signal.sigwait(ends)
+
+    def _say(self, address: str) -> None:
+        self.stdout.write(address)
+        self.stdout.flush()
