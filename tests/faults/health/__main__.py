@@ -43,9 +43,9 @@ def succession(rounds: int) -> Iterator[str]:
     with serving("tests.faults.health.settings", home, workers=4) as site:
         tale = play(site, rounds=rounds, say=say)
     gaps = ", ".join(f"{gap:.1f}" for gap in tale.gaps)
-    say(f"a new prober after {gaps} s; {len(tale.false_passes())} false of {len(tale.answers)}\n")
+    say(f"news after {gaps} s; {len(tale.false_passes())} false of {len(tale.answers)}\n")
     yield from tale.wrong
-    yield from (f"nobody probed for {gap:.1f} s" for gap in tale.gaps if gap > BLIND_SECONDS + 1)
+    yield from (f"no news for {gap:.1f} s" for gap in tale.gaps if gap > BLIND_SECONDS + 1)
 
 
 def endurance(seconds: float) -> Iterator[str]:

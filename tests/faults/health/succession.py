@@ -1,11 +1,15 @@
-"""The process that probes for its host is killed, stopped and woken, while others ask all the time.
+"""The process that probes for its host is killed, stopped and woken, and all workers are renewed,
+while others ask all the time.
 
-Three things must hold: each outage has an end of false answers, each end of a prober has an heir,
-and while all is well one process alone probes.
+Four things must hold: each outage has an end of false answers, whatever becomes of a prober there
+is news within three intervals, no answer is other than documented, and while all is well one
+process alone probes.
 """
 
+import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,9 +30,18 @@ ASKERS = 3
 PATIENCE = 60.0
 
 
+# Code, word, and whether it says when to come back.
+DOCUMENTED = {(200, "pass", False), (200, "warn", False), (503, "fail", True)}
+REQUEST = b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+
 class Answer(NamedTuple):
+    """``age`` is that of what it tells."""
+
     asked: float
     status: int
+    age: float
+    documented: bool
 
 
 class Tale:
@@ -51,6 +64,12 @@ class Tale:
         self._outages.append((self._down_since, time.monotonic()))
         turn(on=True)
 
+    def statuses(self) -> set[int]:
+        return {answer.status for answer in self.answers}
+
+    def undocumented(self) -> list[Answer]:
+        return [answer for answer in self.answers if not answer.documented]
+
     def false_passes(self) -> list[Answer]:
         """Asked and told to be well when it had been down for long enough to be known."""
         return [
@@ -68,9 +87,10 @@ def play(site: Site, *, rounds: int, say: Callable[[str], object]) -> Tale:
         for number in range(rounds):
             kill(site, tale)
             stop_and_wake(site, tale)
-            recycle(site)
+            renew(site, tale)
             say(f"round {number + 1}: {len(tale.answers)} answers, {tale.unanswered} without\n")
         one_alone(tale)
+    tale.wrong += [f"undocumented: {answer}" for answer in tale.undocumented()]
     tale.wrong += [f"a false 200: {answer}" for answer in tale.false_passes()]
     return tale
 
@@ -91,13 +111,24 @@ def asking(site: Site, tale: Tale, *, pause: float = 0.01) -> Iterator[None]:
 
 def _ask(site: Site, tale: Tale, over: Event, pause: float) -> None:
     while not over.wait(pause):
-        began = time.monotonic()
         try:
-            status, _ = site.get("/health", within=1.0)
-        except (OSError, HTTPException):  # asked the one that is dead or stopped
+            tale.answers.append(ask(site))
+        except OSError:  # asked the one that is dead or stopped
             tale.unanswered += 1
-        else:
-            tale.answers.append(Answer(began, status))
+
+
+def ask(site: Site, *, within: float = 1.0) -> Answer:
+    """By hand: thousands of times the library for it costs more than the server. Raises OSError."""
+    asked = time.monotonic()
+    with socket.create_connection(("127.0.0.1", site.port), timeout=within) as connection:
+        connection.sendall(REQUEST)
+        with connection.makefile("rb") as reply:
+            head, _, body = reply.read().partition(b"\r\n\r\n")
+    if not body:
+        raise ConnectionAbortedError
+    status, told = int(head[9:12]), json.loads(body)
+    waits = b"retry-after:" in head.lower()
+    return Answer(asked, status, told["age"], (status, told["status"], waits) in DOCUMENTED)
 
 
 def kill(site: Site, tale: Tale) -> None:
@@ -106,8 +137,7 @@ def kill(site: Site, tale: Tale) -> None:
     wait(lambda: site.get("/health")[0] == 503)
     prober = grown_up_prober()
     time.sleep(BLIND_SECONDS)
-    gap = succession(prober, lambda: os.kill(prober, signal.SIGKILL))
-    tale.gaps.append(gap)
+    succession(site, tale, prober, signal.SIGKILL)
     wait(lambda: len(site.workers()) == site.size)
     tale.up()
     wait(lambda: site.get("/health")[0] == 200)
@@ -116,12 +146,20 @@ def kill(site: Site, tale: Tale) -> None:
 def stop_and_wake(site: Site, tale: Tale) -> None:
     """It goes down unseen by who has been stopped, and who then must not tell what it knew."""
     prober = grown_up_prober()
-    gap = succession(prober, lambda: os.kill(prober, signal.SIGSTOP))
-    tale.gaps.append(gap)
+    succession(site, tale, prober, signal.SIGSTOP)
     tale.down()
     time.sleep(2 * BLIND_SECONDS)
     os.kill(prober, signal.SIGCONT)
     time.sleep(BLIND_SECONDS)
+    tale.up()
+    wait(lambda: site.get("/health")[0] == 200)
+
+
+def renew(site: Site, tale: Tale) -> None:
+    """It is down, and no worker that knows it is left in the end."""
+    tale.down()
+    wait(lambda: site.get("/health")[0] == 503)
+    recycle(site)
     tale.up()
     wait(lambda: site.get("/health")[0] == 200)
 
@@ -141,11 +179,18 @@ def one_alone(tale: Tale) -> None:
         tale.wrong.append(f"more than one process probed: {asked(since)}")
 
 
-def succession(prober: int, end: Callable[[], None]) -> float:
-    """Seconds until another process probes."""
+def succession(site: Site, tale: Tale, prober: int, end: signal.Signals) -> None:
+    """The gap is the time until an answer tells what was found since, and not by who has ended."""
     began = time.monotonic()
-    end()
-    return wait(lambda: [one for one in asked(began) if one.pid != prober])[0].at - began
+    os.kill(prober, end)
+    wait(lambda: [one for one in asked(began) if one.pid != prober])
+    wait(lambda: tells_since(site, began))
+    tale.gaps.append(time.monotonic() - began)
+
+
+def tells_since(site: Site, moment: float) -> bool:
+    answer = ask(site, within=0.3)
+    return answer.asked - answer.age > moment
 
 
 def grown_up_prober() -> int:
