@@ -37,7 +37,10 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One run of a probe. ``parts`` are the members of a group, each named by ``component``."""
+    """One run of a probe. ``parts`` are the members of a group, each named by ``component``.
+
+    ``cause`` is what the probe has caught, where it did: for the log, and for nobody else to see.
+    """
 
     status: Status
     reason: Reason | None = None
@@ -45,6 +48,7 @@ class CheckResult:
     retry_after: float | None = None
     values: Mapping[str, str | float | None] = field(default_factory=dict)
     parts: tuple["CheckResult", ...] = ()
+    cause: BaseException | None = field(default=None, compare=False)
 
 
 class Standing(NamedTuple):

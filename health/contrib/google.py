@@ -152,9 +152,9 @@ def _credentials(access: Access) -> CheckResult:
     try:
         left = access.token_seconds()
     except TokenRefused as refused:
-        return refusal(refused.code)
+        return replace(refusal(refused.code), cause=refused)
     except OSError as error:
-        return CheckResult(Status.FAIL, reason_of(error))
+        return CheckResult(Status.FAIL, reason_of(error), cause=error)
     return CheckResult(Status.PASS, values={"expiresInSeconds": left and round(left)})
 
 
@@ -172,7 +172,7 @@ def _reach(at: Endpoint) -> CheckResult:
     try:
         at.reach()
     except OSError as error:
-        return CheckResult(Status.FAIL, reason_of(error))
+        return CheckResult(Status.FAIL, reason_of(error), cause=error)
     return CheckResult(Status.PASS, values={"connectMs": round((monotonic() - began) * 1000, 1)})
 
 

@@ -123,11 +123,13 @@ def _details(snapshot: Snapshot, name: str) -> list[dict[str, Any]]:
 
 
 def _rows(check: Check) -> Iterator[dict[str, Any]]:
+    ailing = check.status is not Status.PASS
     yield _present(
         componentId=check.component,
         componentType=check.kind,
         status=check.status,
-        reason=None if check.status is Status.PASS else check.trail.reason,
+        reason=check.trail.reason if ailing else None,
+        output=f"log entry {check.entry}" if ailing and check.entry else None,
         retryAfter=check.result.retry_after,
         critical=check.critical,
         observedValue=None if check.seconds is None else round(check.seconds * 1000, 1),

@@ -16,7 +16,7 @@ from .files import Refused
 from .hysteresis import Trail
 from .snapshot import Check
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,7 @@ def _of_check(check: Check) -> dict[str, Any]:
         "time": check.time,
         "since": check.since,
         "last_success": check.last_success,
+        "entry": check.entry,
     }
 
 
@@ -111,6 +112,7 @@ def _check(row: dict[str, Any]) -> Check:
         time=_time(row["time"]),
         since=_time(row["since"]),
         last_success=_time(row["last_success"]),
+        entry=_text(row["entry"]),
     )
 
 

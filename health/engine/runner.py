@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from traceback import format_exception
 
@@ -43,12 +43,13 @@ def observe(probe: Probe) -> Observation:
     began = time.monotonic()
     here.probing = True
     try:
-        result, told = _result(probe), None
-    except BaseException as error:  # SystemExit too: it would end the thread without a word
-        result, told = _failure(error)
+        told = _result(probe)
+        result, error = _without_causes(told), _cause(told)
+    except BaseException as raised:  # SystemExit too: it would end the thread without a word
+        result, error = CheckResult(Status.FAIL, _reason(raised)), raised
     finally:
         here.probing = False
-    return Observation(result, time.monotonic() - began, told)
+    return Observation(result, time.monotonic() - began, error and _bounded(error))
 
 
 def _result(probe: Probe) -> CheckResult:
@@ -64,15 +65,31 @@ def _result(probe: Probe) -> CheckResult:
     return result
 
 
-def _failure(error: BaseException) -> tuple[CheckResult, BaseException]:
-    """As a result, and as the scheduler can log it, which must not be at it for seconds."""
+def _reason(error: BaseException) -> Reason:
     try:
-        reason = reason_of(error)
+        return reason_of(error)
     except Exception:  # from its own __str__
-        reason = Reason.ERROR
+        return Reason.ERROR
+
+
+def _cause(result: CheckResult) -> BaseException | None:
+    """Its own, or that of its first part which has one. Raises TypeError for what is none."""
+    cause = next((one.cause for one in (result, *result.parts) if one.cause), None)
+    if not isinstance(cause, BaseException | None):
+        raise TypeError(f"{type(cause).__name__} is no cause")
+    return cause
+
+
+def _without_causes(result: CheckResult) -> CheckResult:
+    """What is kept and published: an error holds frames, and may say what nobody should read."""
+    return replace(result, cause=None, parts=tuple(map(_without_causes, result.parts)))
+
+
+def _bounded(error: BaseException) -> BaseException:
+    """As the scheduler can log it, which must not be at it for seconds."""
     if sum(map(len, format_exception(error))) > LONGEST_TRACE:
-        error = ProbeFailed(type(error).__name__).with_traceback(error.__traceback__)
-    return CheckResult(Status.FAIL, reason), error
+        return ProbeFailed(type(error).__name__).with_traceback(error.__traceback__)
+    return error
 
 
 def _release_connections() -> None:

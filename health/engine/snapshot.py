@@ -18,7 +18,8 @@ NO_TRAIL = Trail()
 class Check:
     """One check: what never changes about it, its history, and its latest result.
 
-    ``taken`` is the monotonic time of that result, ``time`` the wall clock then.
+    ``taken`` is the monotonic time of that result, ``time`` the wall clock then; ``entry`` names
+    the entry of the log with the cause of the latest one that was not pass.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Check:
     time: datetime | None = None
     since: datetime | None = None
     last_success: datetime | None = None
+    entry: str = ""
 
     @classmethod
     def of(cls, probe: Probe) -> "Check":
@@ -54,7 +56,14 @@ class Check:
         """As before its first result, except for what was."""
         trail = Trail(changes=self.trail.changes)
         return replace(
-            self, trail=trail, result=NEVER_RUN, seconds=None, taken=0.0, time=None, since=None
+            self,
+            trail=trail,
+            result=NEVER_RUN,
+            seconds=None,
+            taken=0.0,
+            time=None,
+            since=None,
+            entry="",
         )
 
     def after(

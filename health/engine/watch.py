@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from secrets import token_hex
 
 from health import metrics
 from health.probes import Probe
@@ -133,20 +134,30 @@ class Watch:
         metrics.DURATION.labels(name).observe(observation.seconds)
         if self.check.status is not before.status:
             metrics.TRANSITIONS.labels(name, self.check.status).inc()
-        # That all is well at the start is no news.
-        quiet = (Status.PASS, Status.UNKNOWN) if before.trail.latest is Status.UNKNOWN else ()
-        if latest not in (before.trail.latest, *quiet):
+        if self._is_news(before):
             self._log(observation)
 
+    def _is_news(self, before: Check) -> bool:
+        latest, told = self.check.result, before.result
+        if before.trail.latest is Status.UNKNOWN and latest.status in (Status.PASS, Status.UNKNOWN):
+            # That all is well at the start is none.
+            return False
+        return (latest.status, latest.reason) != (told.status, told.reason)
+
     def _log(self, observation: Observation) -> None:
-        result = observation.result
-        logger.log(
-            logging.WARNING if observation.error else logging.INFO,
-            "%s %s: %s %s",
-            self.probe.name,
-            self.probe.component,
+        name, component, result = self.probe.name, self.probe.component, observation.result
+        if result.status in (Status.PASS, Status.UNKNOWN):
+            logger.info("%s %s: %s", name, component, result.status)
+            return
+        entry = token_hex(4)
+        self.check = replace(self.check, entry=entry)
+        logger.warning(
+            "%s %s: %s %s (log entry %s)",
+            name,
+            component,
             result.status,
             result.reason or "",
+            entry,
             exc_info=observation.error,
         )
 

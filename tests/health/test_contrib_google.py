@@ -12,7 +12,7 @@ from pytest_django.fixtures import Settings
 from breaker import get_breaker
 from breaker.agent import agent
 from breaker.classify import Outcome
-from breaker.contrib.google.access import Access, Endpoint
+from breaker.contrib.google.access import Access, Endpoint, TokenRefused
 from breaker.contrib.google.signals import call_ended
 from health import CheckResult, Reason, Status
 from health.contrib.google import (
@@ -182,6 +182,7 @@ def test_without_credentials_and_without_an_endpoint_each_says_its_own(
         ("credentials", Reason.CREDENTIALS),
         ("endpoint", Reason.REFUSED),
     ]
+    assert [type(part.cause) for part in parts] == [TokenRefused, ConnectionRefusedError]
 
 
 @pytest.mark.parametrize(

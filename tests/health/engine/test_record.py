@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +18,9 @@ RESULT = CheckResult(
     Status.WARN, Reason.OPEN, values={"open": 1, "word": "x", "none": None}, parts=(PART,)
 )
 NEVER_RUN = Check.of(Fake("database", critical=True))
-CHECKED = Check.of(Fake("breakers")).after(RESULT, seconds=0.25, taken=7.5, time=TIME)
+CHECKED = replace(
+    Check.of(Fake("breakers")).after(RESULT, seconds=0.25, taken=7.5, time=TIME), entry="3f9a1c2e"
+)
 WRITTEN = dump(Publication((NEVER_RUN, CHECKED), 8.0), boot="b")
 
 
@@ -48,7 +51,7 @@ def of_check(name: str, value: Any) -> Callable[[dict[str, Any]], None]:
         pytest.param(b"[" * 100_000, "malformed", id="endlessly deep"),
         pytest.param(b"[]", "malformed", id="no object"),
         pytest.param(b"{}", "malformed", id="an empty object"),
-        pytest.param(changed(setting("format", 2)), "format 2", id="a later format"),
+        pytest.param(changed(setting("format", 9)), "format 9", id="a later format"),
         pytest.param(changed(setting("boot", "a")), "boot", id="of another boot"),
         pytest.param(changed(setting("beat", 9.5)), "future", id="from the future"),
         pytest.param(changed(setting("beat", "8")), "malformed", id="a beat in words"),
