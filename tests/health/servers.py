@@ -21,7 +21,10 @@ def free_port() -> int:
 class Site:
     THREADS = 8
 
-    def __init__(self, env: dict[str, str], log: Path, *, workers: int = 1) -> None:
+    def __init__(
+        self, env: dict[str, str], log: Path, *, workers: int = 1, overlap: float = 3.5
+    ) -> None:
+        """``overlap``: seconds for which a new worker and the one it replaces are both there."""
         self.port = free_port()
         self.log = log
         self.size = workers
@@ -29,7 +32,7 @@ class Site:
             sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1",
             "--port", str(self.port), "--workers", str(workers), "--blocking-threads",
             str(self.THREADS), "--workers-kill-timeout", "3", "--respawn-failed-workers",
-            "config.wsgi:application",
+            "--respawn-interval", str(overlap), "config.wsgi:application",
         ]  # fmt: skip
         with log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -42,7 +45,7 @@ class Site:
             )
 
     def await_live(self) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             try:
                 status, _ = self.get("/health/live")

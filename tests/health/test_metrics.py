@@ -9,10 +9,11 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from prometheus_client import REGISTRY
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django.fixtures import Settings
 
-from health import CheckResult, Reason, Status
+from health import CheckResult, Reason, Status, contrib
 from health.engine.checker import Checker
 from health.engine.leadership import Source
 from health.engine.snapshot import Snapshot
@@ -70,6 +71,44 @@ def test_times_are_timestamps_and_a_failure_has_no_success(run: Run) -> None:
     assert abs(seen["health_last_run_timestamp_seconds", (("service", "cache"),)] - now) < 5
     assert ("health_last_success_timestamp_seconds", (("service", "cache"),)) not in seen
     assert ("health_last_success_timestamp_seconds", (("service", "database"),)) in seen
+
+
+# What is counted where it happens; the state that is shown comes from the snapshot.
+COUNTED = {
+    "health_checks": ("counter", "service outcome"),
+    "health_check_duration_seconds": ("histogram", "service"),
+    "health_checks_abandoned": ("counter", "service"),
+    "health_transitions": ("counter", "service outcome"),
+    "health_notifications": ("counter", "channel outcome"),
+    "health_request_duration_seconds": ("histogram", "endpoint code"),
+    "alert_state": ("gauge", "alert state"),
+    "app_metric_series_dropped": ("counter", "metric"),
+    "breaker_transitions": ("counter", "breaker from to"),
+    "breaker_call_duration_seconds": ("histogram", "breaker outcome"),
+    "locking_acquisitions": ("counter", "pattern outcome"),
+    "locking_wait_seconds": ("histogram", "pattern"),
+    "locking_hold_seconds": ("histogram", "pattern"),
+    "locking_lost": ("counter", "pattern"),
+    "locking_forced": ("counter", "pattern"),
+    "accounts_login_attempts": ("counter", "outcome"),
+    "accounts_lockouts": ("counter", "kind"),
+    "accounts_token_refresh": ("counter", "outcome"),
+    "accounts_sessions_ended": ("counter", "reason"),
+    "accounts_signature_checks": ("counter", "outcome"),
+    "accounts_signing_keys": ("counter", "change"),
+}
+
+
+def test_metrics_are_what_dashboards_know_them_as() -> None:
+    """A name, a type or a label that changes breaks what others have built on it."""
+    apps = ("health_", "alert_", "app_", "breaker_", "locking_", "accounts_")
+    assert list(contrib.installed())
+    found = {
+        name: (metric._type, " ".join(metric._labelnames))
+        for metric in list(REGISTRY._collector_to_names)
+        if isinstance(metric, MetricWrapperBase) and (name := metric._name).startswith(apps)
+    }
+    assert found == COUNTED
 
 
 def test_runs_are_counted_by_outcome(run: Run) -> None:
