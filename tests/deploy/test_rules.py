@@ -45,14 +45,15 @@ def rising(at: float, began: float, ended: float) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Minutes: ``fires`` and ``resolves`` after trouble began and ended, not after a ``blip``;
-    ``step`` is seconds."""
+    """Minutes: ``fires`` and ``resolves`` after trouble began and ended, not after a ``blip``, and
+    not before it has been over for longer than it ``keeps`` firing; ``step`` is seconds."""
 
     series: dict[str, Value]
     fires: float
     blip: float
     resolves: float
     severity: str = "ticket"
+    keeps: float = 0
     calm: float = 10
     step: int = 30
 
@@ -65,19 +66,24 @@ def critical(service: str, node: str) -> str:
     return f'health_service_critical{{job="mainstay",instance="{node}",service="{service}"}}'
 
 
-DATABASE_DOWN = {
-    status("database", "fail", "a"): gauge(0, 1),
-    status("database", "fail", "b"): gauge(0, 1),
-    status("database", "fail", "c"): gauge(0, 0),
-    **{critical("database", node): gauge(1, 1) for node in "abc"},
-}
+def database(a: Value, b: Value, c: Value, *, word: str = "fail") -> dict[str, Value]:
+    """As three nodes find it."""
+    nodes = {"a": a, "b": b, "c": c}
+    return {
+        **{status("database", word, node): value for node, value in nodes.items()},
+        **{critical("database", node): ALWAYS for node in nodes},
+    }
+
+
+WELL, ILL, ALWAYS = gauge(0, 0), gauge(0, 1), gauge(1, 1)
+ONE_OF_THREE, TWO_OF_THREE = database(ILL, WELL, WELL), database(ILL, ILL, WELL)
 LAST_RUN = 'health_last_run_timestamp_seconds{job="mainstay",instance="a",service="%s"}'
 SLOW = 'job="mainstay",instance="a",endpoint="health",code="200"'
 CALLS = 'job="mainstay",breaker="veo"'
 ANSWERS = 'django_http_responses_total_by_status_total{job="mainstay",status="%s"}'
 CASES = {
     "ServiceCheckFailing": Case(
-        severity="page", series=DATABASE_DOWN, fires=2, blip=0.5, resolves=6.5
+        severity="page", series=TWO_OF_THREE, fires=2, blip=0.5, keeps=4.5, resolves=6.5
     ),
     "ServiceDegraded": Case(
         series={status("cache", "warn", "a"): gauge(0, 1), critical("cache", "a"): gauge(0, 0)},
@@ -175,15 +181,42 @@ CASES = {
         fires=16, blip=14, resolves=1,
     ),
 }  # fmt: skip
+# The same trouble in another shape.
+ALSO = {
+    "ServiceCheckFailing": [
+        # one fails and one cannot tell
+        ONE_OF_THREE | {status("database", "unknown", "b"): ILL},
+        # the only node there is
+        {status("database", "fail", "a"): ILL, critical("database", "a"): ALWAYS},
+    ],
+    "ServiceDegraded": [
+        ONE_OF_THREE,
+        # one node's own disk
+        {status("disk", "fail", node): ILL if node == "a" else WELL for node in "abc"}
+        | {critical("disk", node): WELL for node in "abc"},
+    ],
+    "HealthEndpointDown": [
+        # it answers, but says nothing of health
+        {'up{job="mainstay",instance="a"}': ALWAYS},
+    ],
+}  # fmt: skip
 # What looks like the trouble of a rule, but is not.
 OTHERS = {
     "ServiceCheckFailing": [
-        # one node of three
-        DATABASE_DOWN | {status("database", "fail", "b"): gauge(0, 0)},
+        ONE_OF_THREE,
+        # one of two, which is not most of them
+        {
+            series: value for series, value in ONE_OF_THREE.items() if 'instance="c"' not in series
+        },
+        database(ILL, ILL, ILL, word="warn"),
         # users can do without it
         {status("cache", "fail", "a"): gauge(1, 1), critical("cache", "a"): gauge(0, 0)},
     ],
-    "ServiceDegraded": [DATABASE_DOWN],
+    "ServiceDegraded": [
+        TWO_OF_THREE,
+        # what is not configured
+        {status("google_veo", "unknown", "a"): ALWAYS},
+    ],
     "ExternalServiceFailing": [
         # so few calls
         {f'breaker_calls_total{{{CALLS},outcome="failure"}}': counter(0, 2)},
@@ -272,9 +305,13 @@ def _concerns(rule: dict[str, Any], alert: str) -> bool:
 def _scenes(name: str, case: Case) -> Iterator[Scene]:
     began, ended, last = case.calm, case.calm + case.fires, case.step / 60
     gone = ended + case.resolves
+    on = ended - last
+    kept = ended + case.keeps if case.keeps else on
     yield _scene(
         "fires and resolves", case.series, case.step, began, ended, until=gone,
-        expect=[_firing(name, ended - last, case.severity), _firing(name, gone)],
+        expect=[
+            *(_firing(name, at, case.severity) for at in sorted({on, kept})), _firing(name, gone),
+        ],
     )  # fmt: skip
     over = began + case.blip
     end = over + case.fires
@@ -282,6 +319,11 @@ def _scenes(name: str, case: Case) -> Iterator[Scene]:
         "hears nothing of a blip", case.series, case.step, began, over, until=end,
         expect=[_fired(name, end)],
     )  # fmt: skip
+    for series in ALSO.get(name, ()):
+        yield _scene(
+            "fires another way", series, case.step, began, ended, until=ended,
+            expect=[_firing(name, on, case.severity)],
+        )  # fmt: skip
     for series in OTHERS.get(name, ()):
         yield _scene(
             "means something else", series, case.step, 10, 30, until=35, expect=[_fired(name, 35)]
