@@ -5,6 +5,7 @@ They share that memory, and one that takes the place of another is there at once
 
 import gc
 from copy import deepcopy
+from typing import Any
 
 from django.conf import settings
 from granian import Granian
@@ -12,7 +13,8 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
 
-def serve(host: str, port: int) -> None:
+def serve(host: str, port: int, **options: Any) -> None:
+    """``options``: of Granian, besides those of the product."""
     from config import application  # noqa: F401
 
     # What is here now is here to stay: a collection in a worker would copy all of it.
@@ -29,7 +31,7 @@ def serve(host: str, port: int) -> None:
         workers=settings.WORKERS,
         blocking_threads=settings.THREADS,
         respawn_failed_workers=True,
-        workers_kill_timeout=10,
         log_level=LogLevels.error,
         log_dictconfig=deepcopy(settings.LOGGING),
+        **{"workers_kill_timeout": 10, **options},
     ).serve()

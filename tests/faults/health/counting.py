@@ -58,11 +58,10 @@ class Workers:
     def ask(self) -> None:
         """Until each of them has answered."""
         before = self._answered()
-        assert len(before) == self.site.size
         deadline = time.monotonic() + 60
-        while not all(times > before[pid] for pid, times in self._answered().items()):
+        while not self._all_have_since(before):
             assert time.monotonic() < deadline, "some worker answers nobody"
-            for _ in range(10):
+            for _ in range(25):
                 assert self.site.get("/health/ready")[0] in (200, 503)
                 assert self.site.get("/api/v1/nowhere")[0] == 404
                 self.asked += 1
@@ -85,10 +84,14 @@ class Workers:
 
     def _complete(self) -> None:
         self.site.await_live()
-        until(lambda: len(self._files()) == self.site.size, 60)
+        until(lambda: len(self.site.workers()) == self.site.size, 60)
+
+    def _all_have_since(self, before: dict[int, float]) -> bool:
+        since = [pid for pid, times in self._answered().items() if times > before.get(pid, 0)]
+        return len(since) == self.site.size
 
     def _files(self) -> dict[int, Path]:
-        """Where each of them counts how it was asked, once it does."""
+        """Where each of them counts how it was asked, once it was."""
         paths = {pid: self._directory / f"histogram_{pid}.db" for pid in self.site.workers()}
         return {pid: path for pid, path in paths.items() if path.exists()}
 
