@@ -22,7 +22,7 @@ from .history import Transition
 from .memory import Memory, Notebook
 from .mutes import Silence
 from .rules import RULES, Condition
-from .states import Record, Word, claimable, hear, step, tell
+from .states import Record, Word, claimable, forget_promises, hear, promise, step, tell
 
 logger = logging.getLogger(__name__)
 
@@ -79,17 +79,18 @@ class Book:
         self.remember()
         return decided
 
-    def claim(self, names: Collection[str], now: float) -> set[str]:
-        """Those of them that this host alone may speak of for a while."""
-        records = [self.records[name] for name in names]
-        until = now + CLAIM_SECONDS
-        try:
-            claimed = self._ask(
-                partial(ledger.claim, records, self._reporter, until=until, now=now)
-            )
-        except OUT_OF_REACH:
-            return set()
+    def claim(self, hearing: Mapping[str, Collection[str]], now: float, *, alone: bool) -> set[str]:
+        """Those of them that this host may speak of for a while, and no other that it can know of.
+
+        ``hearing`` are the channels that are about to hear that they fire.
+        """
+        records = [self.records[name] for name in hearing]
+        if alone:
+            claimed = [promise(one, hearing[one.fingerprint], at=now) for one in records]
+        else:
+            claimed = self._claimed(records, hearing, now)
         self.records |= {record.fingerprint: record for record in claimed}
+        self.remember()
         return {record.fingerprint for record in claimed}
 
     def free(self, *, alone: bool, now: float) -> list[Record]:
@@ -98,10 +99,11 @@ class Book:
         return [one for one in records if alone or claimable(one, self._reporter, now=now)]
 
     def heard(self, heard: Mapping[str, Collection[str]], now: float) -> None:
-        """Which channels have heard where an alert stands, by fingerprint."""
+        """Which channels have heard where each of what was claimed stands, by fingerprint."""
         for name, channels in heard.items():
             record = self.records[name]
-            self.records[name] = tell(record, channels, Word(record.state), at=now)
+            told = tell(forget_promises(record), channels, Word(record.state), at=now)
+            self.records[name] = told
         self._news |= heard.keys()
         # Before the database is asked: a crash must not make anybody hear this twice.
         self.remember()
@@ -115,6 +117,18 @@ class Book:
             return
         self.records |= {record.fingerprint: record for record in settled}
         self._news -= set(names)
+
+    def _claimed(
+        self, records: list[Record], hearing: Mapping[str, Collection[str]], now: float
+    ) -> list[Record]:
+        until = now + CLAIM_SECONDS
+        claim = partial(
+            ledger.claim, records, self._reporter, hearing=hearing, until=until, now=now
+        )
+        try:
+            return self._ask(claim)
+        except OUT_OF_REACH:
+            return []
 
     def _ask(self, call: Callable[[], Value]) -> Value:
         return self._database.attempt(call, timeout=PATIENCE_SECONDS)

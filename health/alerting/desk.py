@@ -16,7 +16,7 @@ from .mutes import Mutes, Place
 from .notices import Notice, Tempo, due
 from .recent import Recent
 from .rules import CHANGES_SECONDS, Condition, Seen, conditions
-from .states import Record, State
+from .states import Record, State, Word
 
 # After a channel has failed all its tries.
 REST_SECONDS = 60.0
@@ -24,6 +24,8 @@ REST_SECONDS = 60.0
 LOOK_SECONDS = 30.0
 # So many changes within such a time, and nobody wants to hear of the next one.
 FLAPS, FLAP_SECONDS = 4, 300.0
+# After its cause is mended, and longer than from one look at it to the next.
+AFTERMATH_SECONDS = 90.0
 LONGEST_PAUSE, SHORTEST_PAUSE, RETRY_SECONDS = 10.0, 0.1, 1.0
 
 Batches = Mapping[str, list[Notice]]
@@ -51,6 +53,7 @@ class Desk:
         self._book = Book(wanted, memory, reporter=reporter)
         self._changes: Recent[Place] = Recent(CHANGES_SECONDS)
         self._flaps: Recent[Place] = Recent(FLAP_SECONDS)
+        self._failed: dict[str, float] = {}
         self._openings: Recent[str] = Recent(CHANGES_SECONDS)
         self._opened: dict[str, object] = {}
 
@@ -94,6 +97,11 @@ class Desk:
     def _flapping(self, now: float) -> set[Place]:
         return {place for place, times in self._flaps.counts(now).items() if times >= FLAPS}
 
+    def _failing(self, now: float) -> set[str]:
+        """Or a moment ago: what follows from it has not been looked at since."""
+        self._failed |= mutes.failing(self._book.records.values(), now=now)
+        return {name for name, at in self._failed.items() if now - at <= AFTERMATH_SECONDS}
+
     def _watch_openings(self, checks: list[Seen], now: float) -> None:
         circuits = [part for check in checks if check.service == "breakers" for part in check.parts]
         for circuit in circuits:
@@ -106,13 +114,11 @@ class Desk:
         held = Mutes(
             silences=self._book.silences,
             flapping=self._flapping(now),
-            failing=mutes.failing(self._book.records.values()),
+            failing=self._failing(now),
         )
         free = self._book.free(alone=alone, now=now)
         batches = due(free, self._resting, held, self._tempo, now=now)
-        names = {notice.record.fingerprint for batch in batches.values() for notice in batch}
-        if names and not alone:
-            names = self._book.claim(names, now)
+        names = self._book.claim(_hearing(batches), now, alone=alone) if batches else set()
         if names:
             self._send(_only(batches, names), now)
             self._book.give_back(names)
@@ -120,12 +126,12 @@ class Desk:
     def _send(self, batches: Batches, now: float) -> None:
         calls = {name: partial(self._lines[name].deliver, batch) for name, batch in batches.items()}
         done = within(DELIVERY_SECONDS, calls)
-        heard: dict[str, list[str]] = {}
+        heard: dict[str, list[str]] = {name: [] for name in _hearing(batches)}
         for channel, batch in batches.items():
             took_it = done.get(channel, False)
             self._resting[channel] = now + (self._tempo.floor if took_it else REST_SECONDS)
             for notice in batch if took_it else ():
-                heard.setdefault(notice.record.fingerprint, []).append(channel)
+                heard[notice.record.fingerprint].append(channel)
         self._book.heard(heard, now)
 
     def _pause(self, now: float) -> float:
@@ -140,6 +146,17 @@ class Desk:
         if record.state is State.PENDING:
             return record.since + self._book.wait(record)
         return record.changed_at + max(self._tempo.group, RETRY_SECONDS)
+
+
+def _hearing(batches: Batches) -> dict[str, list[str]]:
+    """The channels that are to hear that it fires, for each alert that somebody is told of."""
+    found: dict[str, list[str]] = {}
+    for channel, batch in batches.items():
+        for notice in batch:
+            channels = found.setdefault(notice.record.fingerprint, [])
+            if notice.word is Word.FIRING:
+                channels.append(channel)
+    return found
 
 
 def _only(batches: Batches, names: set[str]) -> dict[str, list[Notice]]:

@@ -3,7 +3,7 @@
 Everything here may hang or raise ``django.db.Error``: its callers have a ``Deputy`` for that.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -16,7 +16,7 @@ from health.models import Silence as SilenceRow
 
 from .mutes import Silence
 from .rules import RULES
-from .states import Labels, Record, State, Told, Word, claimable, merge
+from .states import Labels, Record, State, Told, Word, claimable, forget_promises, merge, promise
 
 MOST_TRIES = 10
 Change = Callable[[Record], Record]
@@ -39,8 +39,16 @@ def apply(record: Record, change: Change) -> Record:
     return _change(record, lambda shared: change(shared or record))
 
 
-def claim(records: Iterable[Record], node: str, *, until: float, now: float) -> list[Record]:
-    """Those that this node alone may speak of until then.
+def claim(
+    records: Iterable[Record],
+    node: str,
+    *,
+    hearing: Mapping[str, Collection[str]],
+    until: float,
+    now: float,
+) -> list[Record]:
+    """Those that this node alone may speak of until then; ``hearing`` are the channels that are
+    about to hear that they fire, by fingerprint.
 
     All nodes go through them in one order, so who loses the first one leaves the others too, and
     what belongs together is not told apart.
@@ -55,7 +63,8 @@ def claim(records: Iterable[Record], node: str, *, until: float, now: float) -> 
         news = (found.state, found.told) != (record.state, record.told)
         if news or not claimable(found, node, now=now):
             break
-        claimed = replace(found, claimed_by=node, claimed_until=until)
+        promised = promise(found, hearing[found.fingerprint], at=now)
+        claimed = replace(promised, claimed_by=node, claimed_until=until)
         if not _swap(row, claimed):
             break
         taken.append(claimed)
@@ -69,8 +78,9 @@ def settle(records: Iterable[Record], *, node: str) -> list[Record]:
 
 def _settled(own: Record, node: str, shared: Record | None) -> Record:
     known = merge(own, shared)
-    mine = known.claimed_by == node
-    return replace(known, claimed_by="", claimed_until=0.0) if mine else known
+    if known.claimed_by != node:
+        return known
+    return replace(forget_promises(known), claimed_by="", claimed_until=0.0)
 
 
 def silences(now: float) -> tuple[Silence, ...]:
@@ -130,7 +140,7 @@ def _columns(record: Record) -> dict[str, Any]:
         "resolved_at": _time(record.resolved_at),
         "changed_at": datetime.fromtimestamp(record.changed_at, UTC),
         "reporters": dict(record.reporters),
-        "told": {name: [told.word, told.at] for name, told in record.told.items()},
+        "told": {name: [told.word, told.at, told.sure] for name, told in record.told.items()},
         "claimed_by": record.claimed_by,
         "claimed_until": _time(record.claimed_until),
     }
@@ -152,7 +162,7 @@ def _record(row: Alert) -> Record:
         resolved_at=_seconds(row.resolved_at),
         changed_at=_seconds(row.changed_at),
         reporters=row.reporters,
-        told={name: Told(Word(word), at) for name, (word, at) in row.told.items()},
+        told={name: Told(Word(word), at, sure) for name, (word, at, sure) in row.told.items()},
         claimed_by=row.claimed_by,
         claimed_until=_seconds(row.claimed_until),
     )

@@ -83,7 +83,9 @@ def _each(make: Any, rows: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def _record(row: dict[str, Any]) -> Record:
-    told = {name: Told(Word(one["word"]), one["at"]) for name, one in row["told"].items()}
+    told = {
+        name: Told(Word(one["word"]), one["at"], one["sure"]) for name, one in row["told"].items()
+    }
     return Record(
         **row | {"labels": Labels(**row["labels"]), "state": State(row["state"]), "told": told}
     )

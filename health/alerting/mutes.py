@@ -32,7 +32,7 @@ class Mutes:
     silences: tuple[Silence, ...] = ()
     flapping: Collection[Place] = ()
     failing: Collection[str] = ()
-    """Services that are said to fail, or are about to be."""
+    """Services that are said to fail, or are about to be, or did a moment ago."""
 
     def hold_back(self, record: Record, word: Word, *, now: float) -> bool:
         labels = record.labels
@@ -52,9 +52,11 @@ class Mutes:
         )
 
 
-def failing(records: Iterable[Record]) -> frozenset[str]:
-    return frozenset(
-        record.labels.service
-        for record in records
-        if record.labels.alert == FAILING and record.state in (State.PENDING, State.FIRING)
-    )
+def failing(records: Iterable[Record], *, now: float) -> dict[str, float]:
+    """When each service that fails, or did, was last known to."""
+    found: dict[str, float] = {}
+    for record in records:
+        if record.labels.alert == FAILING and record.state is not State.QUIET:
+            last = record.resolved_at if record.state is State.RESOLVED else now
+            found[record.labels.service] = max(last, found.get(record.labels.service, 0.0))
+    return found

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .mutes import Mutes
-from .states import Record, Word, owed
+from .states import NOTHING, Record, Word, owed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +66,6 @@ def _notices(
     for record in records:
         word = owed(record, channel, remind=tempo.remind, now=now)
         if word and not mutes.hold_back(record, word, now=now):
-            told = record.told.get(channel)
-            yield Notice(record, word, reminder=told is not None and told.word is word)
+            told = record.told.get(channel, NOTHING)
+            again = word is Word.FIRING and told.word is word and told.sure
+            yield Notice(record, word, reminder=again)

@@ -6,7 +6,8 @@ An alert is *pending* while its condition has not held for long enough, *firing*
 
 A notice is not an event but a difference: between where the alert stands and what a channel has
 heard. So nothing is lost by a crash, a silence or a channel out of order, and nothing is said of
-what came and went unheard.
+what came and went unheard. What a channel is about to hear is put down first: should the one who
+tells it die, nobody knows whether it arrived, so it is told again, and so is that it is over.
 """
 
 from collections.abc import Iterable, Mapping
@@ -73,10 +74,17 @@ class Word(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a channel heard last."""
+    """What a channel heard last; not ``sure`` if somebody was about to say it, and has not come
+    back.
+    """
 
     word: Word
     at: float
+    sure: bool = True
+
+
+# Who has heard nothing is as who has heard that it is over.
+NOTHING = Told(Word.RESOLVED, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,10 +170,10 @@ def _fact(record: Record, wait: float, now: float) -> Fact:
 
 def owed(record: Record, channel: str, *, remind: float, now: float) -> Word | None:
     """The notice that a channel should get; the same word again is a reminder."""
-    told = record.told.get(channel)
-    failing = told is not None and told.word is Word.FIRING
+    told = record.told.get(channel, NOTHING)
+    failing = told.word is Word.FIRING
     match record.state:
-        case State.FIRING if told is None or not failing or now - told.at >= remind:
+        case State.FIRING if not failing or not told.sure or now - told.at >= remind:
             return Word.FIRING
         case State.RESOLVED if failing:
             return Word.RESOLVED
@@ -174,6 +182,19 @@ def owed(record: Record, channel: str, *, remind: float, now: float) -> Word | N
 
 def tell(record: Record, channels: Iterable[str], word: Word, *, at: float) -> Record:
     return replace(record, told={**record.told, **dict.fromkeys(channels, Told(word, at))})
+
+
+def promise(record: Record, channels: Iterable[str], *, at: float) -> Record:
+    """Put down that they are about to hear that it fires."""
+    new = [one for one in channels if record.told.get(one, NOTHING).word is not Word.FIRING]
+    perhaps = dict.fromkeys(new, Told(Word.FIRING, at, sure=False))
+    return replace(record, told={**record.told, **perhaps})
+
+
+def forget_promises(record: Record) -> Record:
+    """Whoever made them is back, and knows who has heard it."""
+    told = {name: heard for name, heard in record.told.items() if heard.sure}
+    return replace(record, told=told)
 
 
 def claimable(record: Record, node: str, *, now: float) -> bool:
@@ -187,7 +208,9 @@ def merge(own: Record, shared: Record | None) -> Record:
     newer = own if own.changed_at > shared.changed_at else shared
     told = dict(shared.told)
     for channel, heard in own.told.items():
-        if channel not in told or heard.at > told[channel].at:
+        known = told.get(channel, NOTHING)
+        # What was about to be said and was said then have one time.
+        if (heard.at, heard.sure) > (known.at, known.sure):
             told[channel] = heard
     return replace(
         newer,

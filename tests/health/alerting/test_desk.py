@@ -7,18 +7,19 @@ from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from health import CheckResult, Reason, Status
-from health.alerting import ledger
+from health.alerting import book, ledger
 from health.alerting.channels import Line
 from health.alerting.desk import REST_SECONDS, Desk
 from health.alerting.history import Transition
 from health.alerting.memory import Memory
 from health.alerting.rules import Seen
-from health.alerting.states import REPORT_SECONDS, Word
+from health.alerting.states import REPORT_SECONDS, Record, Word
 from health.conf import AlertSettings
 from health.models import Alert, HealthTransition, Silence
+from tests.health.conftest import eventually
 
 from .receivers import Ear
 
@@ -187,12 +188,34 @@ def test_what_a_dead_node_meant_to_say_is_said_by_another(node: Callable[..., De
     dying.round(BAD, NOW)
     dying.round(BAD, NOW + 61)
     [record] = ledger.live().values()
-    assert ledger.claim([record], "a", until=NOW + 130, now=NOW + 71)
+    assert claim(record, until=NOW + 130)
     for time in (75, 100, 129):
         other.round(BAD, NOW + time)
     assert ear.words == []
     other.round(BAD, NOW + 131)
     assert ear.words == [DOWN]
+
+
+def claim(record: Record, *, until: float) -> list[Record]:
+    """As a node that is about to tell the ear of it, and dies."""
+    hearing = {record.fingerprint: ["ear"]}
+    return ledger.claim([record], "a", hearing=hearing, until=until, now=NOW + 71)
+
+
+def test_who_may_have_heard_of_it_from_a_dead_node_hears_that_it_is_over(
+    node: Callable[..., Desk],
+) -> None:
+    ear = Ear()
+    dying, other = node("a", Ear()), node("b", ear)
+    dying.round(BAD, NOW)
+    dying.round(BAD, NOW + 61)
+    [record] = ledger.live().values()
+    assert claim(record, until=NOW + 130)
+    node("a", Ear("another")).round(GOOD, NOW + 75)
+    for time in (80, 131, 142):
+        other.round(GOOD, NOW + time)
+    assert ear.words == [UP]
+    assert not ledger.live()
 
 
 def test_who_follows_a_dead_leader_need_not_wait_for_its_claim(node: Callable[..., Desk]) -> None:
@@ -201,7 +224,7 @@ def test_who_follows_a_dead_leader_need_not_wait_for_its_claim(node: Callable[..
     dying.round(BAD, NOW)
     dying.round(BAD, NOW + 61)
     [record] = ledger.live().values()
-    ledger.claim([record], "a", until=NOW + 130, now=NOW + 71)
+    assert claim(record, until=NOW + 130)
     node("a", ear).round(BAD, NOW + 75)
     assert ear.words == [DOWN]
 
@@ -251,6 +274,28 @@ def test_what_ended_without_the_database_is_told_without_it(node: Callable[..., 
         assert ear.words == [DOWN, UP]
     desk.round(GOOD, NOW + 210)
     desk.round(GOOD, NOW + 220)
+    assert ear.words == [DOWN, UP]
+
+
+def test_a_database_that_hangs_holds_nobody_up(
+    node: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book, "PATIENCE_SECONDS", 0.1)
+    ear = Ear()
+    desk = node("a", ear)
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute("LOCK TABLE health_alert IN ACCESS EXCLUSIVE MODE")
+            else:  # the lock of all writers
+                cursor.execute("UPDATE health_alert SET version = version")
+        for time in (0, 11, 72, 83):
+            desk.round(BAD, NOW + time)
+        assert ear.words == [DOWN]
+    monkeypatch.setattr(book, "PATIENCE_SECONDS", 30)
+    eventually(lambda: desk.round(GOOD, NOW + 200) and not desk.alone)
+    desk.round(GOOD, NOW + 211)
+    desk.round(GOOD, NOW + 222)
     assert ear.words == [DOWN, UP]
 
 
@@ -330,6 +375,25 @@ def transition(before: str, after: str, *, at: float, service: str = "database")
         service=service, component="default", node="a", before=before, after=after,
         reason="refused" if after != "pass" else "", source="active", at=at,
     )  # fmt: skip
+
+
+def test_what_followed_from_an_outage_is_not_told_while_it_ends(
+    node: Callable[..., Desk],
+) -> None:
+    """Nobody has looked at it yet since its cause was mended; nor has who follows a dead leader."""
+    ear = Ear()
+    desk = node("a", ear)
+    ill, well = (
+        shown("migrations", status, critical=False) for status in (Status.FAIL, Status.PASS)
+    )
+    for time in range(0, 400, 5):
+        desk.round([*(BAD if time < 200 else GOOD), ill if time < 260 else well], NOW + time)
+        if time == 200:
+            desk = node("a", ear)
+    assert ear.words == [DOWN, UP]
+    for time in range(400, 600, 5):
+        desk.round([*GOOD, ill], NOW + time)
+    assert ear.words == [DOWN, UP, (Word.FIRING, "migrations")]
 
 
 def test_history_waits_for_the_database(node: Callable[..., Desk]) -> None:

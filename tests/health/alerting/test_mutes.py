@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from health.alerting.mutes import DEGRADED, FAILING, FLAPPING, Mutes, Silence, failing
@@ -63,10 +65,12 @@ def test_flapping_holds_all_notices_but_its_own() -> None:
 
 
 def test_a_service_counts_as_failing_before_it_is_said_to() -> None:
+    over = replace(record(FAILING, "search", State.RESOLVED), resolved_at=NOW - 20)
     records = [
         record(FAILING, "database", State.PENDING),
         record(FAILING, "queue", State.FIRING),
-        record(FAILING, "search", State.RESOLVED),
+        over,
+        record(FAILING, "mail", State.QUIET),
         record(DEGRADED, "cache", State.FIRING),
     ]
-    assert failing(records) == {"database", "queue"}
+    assert failing(records, now=NOW) == {"database": NOW, "queue": NOW, "search": NOW - 20}

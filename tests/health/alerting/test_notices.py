@@ -57,3 +57,10 @@ def test_a_reminder_says_that_it_is_one() -> None:
     assert due([known], {"mail": 0.0}, Mutes(), TEMPO, now=NOW) == {
         "mail": [Notice(known, Word.FIRING, reminder=True)]
     }
+
+
+def test_what_may_have_been_said_is_said_as_if_it_were_new() -> None:
+    perhaps = firing("cache", ago=60, told={"mail": Told(Word.FIRING, NOW - 50, sure=False)})
+    assert due([perhaps], {"mail": 0.0}, Mutes(), TEMPO, now=NOW) == {
+        "mail": [Notice(perhaps, Word.FIRING)]
+    }

@@ -14,9 +14,11 @@ from health.alerting.states import (
     Told,
     Word,
     claimable,
+    forget_promises,
     hear,
     merge,
     owed,
+    promise,
     step,
     tell,
 )
@@ -192,3 +194,21 @@ def test_a_fingerprint_tells_what_is_another_alert() -> None:
     ]
     assert len({one.fingerprint for one in [LABELS, *others]}) == 5
     assert replace(LABELS, severity="page").fingerprint == LABELS.fingerprint
+
+
+def test_who_may_have_heard_it_hears_it_again_and_that_it_is_over() -> None:
+    before = record(State.FIRING, holds=True, told=OVER | {"log": Told(Word.FIRING, NOW - 50)})
+    promised = promise(before, ["mail", "log"], at=NOW)
+    assert promised.told["log"].sure
+    assert not promised.told["mail"].sure
+    assert owed(promised, "mail", remind=3600, now=NOW + 1) is Word.FIRING
+    assert owed(promised, "log", remind=3600, now=NOW + 1) is None
+    over = step(replace(promised, reporters={}), wait=0, now=NOW + 2)
+    assert owed(over, "mail", remind=3600, now=NOW + 3) is Word.RESOLVED
+    assert forget_promises(promised).told == {"log": Told(Word.FIRING, NOW - 50)}
+
+
+def test_what_was_said_is_known_better_than_that_it_was_to_be_said() -> None:
+    promised = promise(record(State.FIRING, holds=True), ["mail"], at=NOW)
+    told = tell(promised, ["mail"], Word.FIRING, at=NOW)
+    assert merge(told, promised).told == merge(promised, told).told == told.told
