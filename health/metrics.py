@@ -96,6 +96,7 @@ class SharedState:
         yield _leader(self.snapshot)
         yield _status(self.snapshot)
         yield _critical(self.snapshot)
+        yield _flapping(self.snapshot)
         yield from _times(self.snapshot)
         for contribution in contrib.installed():
             yield from contribution.metrics(self.snapshot)
@@ -123,6 +124,14 @@ def _critical(snapshot: Snapshot) -> Metric:
     family = GaugeMetricFamily("health_service_critical", text, labels=["service"])
     for name in snapshot.names:
         family.add_metric([name], float(any(check.critical for check in snapshot.of(name))))
+    return family
+
+
+def _flapping(snapshot: Snapshot) -> Metric:
+    text = "1 for a service that comes and goes, else 0."
+    family = GaugeMetricFamily("health_flapping", text, labels=["service"])
+    for name in snapshot.names:
+        family.add_metric([name], float(any(check.trail.flapping for check in snapshot.of(name))))
     return family
 
 

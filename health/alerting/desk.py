@@ -1,11 +1,10 @@
 """One round of alerting: what holds, what all make of it, and who has to hear of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 
 from health.conf import AlertSettings
 from health.engine.direct import within
-from health.verdict import Status
 
 from . import mutes
 from .book import Book, Decided
@@ -15,15 +14,13 @@ from .memory import Memory
 from .mutes import Mutes, Place
 from .notices import Notice, Tempo, due
 from .recent import Recent
-from .rules import CHANGES_SECONDS, Condition, Seen, conditions
+from .rules import OPENINGS_SECONDS, Condition, Seen, conditions
 from .states import Record, State, Word
 
 # After a channel has failed all its tries.
 REST_SECONDS = 60.0
 # How often what other nodes did is looked up while nothing happens here.
 LOOK_SECONDS = 30.0
-# So many changes within such a time, and nobody wants to hear of the next one.
-FLAPS, FLAP_SECONDS = 4, 300.0
 # After its cause is mended, and longer than from one look at it to the next.
 AFTERMATH_SECONDS = 90.0
 LONGEST_PAUSE, SHORTEST_PAUSE, RETRY_SECONDS = 10.0, 0.1, 1.0
@@ -51,20 +48,12 @@ class Desk:
         self._resting = dict.fromkeys(self._lines, 0.0)
         self._node = node
         self._book = Book(wanted, memory, reporter=reporter)
-        self._changes: Recent[Place] = Recent(CHANGES_SECONDS)
-        self._flaps: Recent[Place] = Recent(FLAP_SECONDS)
         self._failed: dict[str, float] = {}
-        self._openings: Recent[str] = Recent(CHANGES_SECONDS)
+        self._openings: Recent[str] = Recent(OPENINGS_SECONDS)
         self._opened: dict[str, object] = {}
 
     def note(self, transition: Transition) -> None:
         """A check has changed what it shows."""
-        place = transition.service, transition.component
-        if transition.before != Status.UNKNOWN:
-            self._changes.note(place, transition.at)
-            # An outage warns before it fails; it counts as one way down and one way up.
-            if Status.PASS in (transition.before, transition.after):
-                self._flaps.note(place, transition.at)
         self._book.note(transition)
 
     def round(self, checks: list[Seen], now: float) -> float:
@@ -73,7 +62,8 @@ class Desk:
         if holding or self._book.active or now - self._book.looked >= LOOK_SECONDS:
             decided = self._book.decide(holding, now)
             if decided is not Decided.NOT_AT_ALL:
-                self._speak(now, alone=decided is Decided.ALONE)
+                flapping = {check.place for check in checks if check.flapping}
+                self._speak(flapping, now, alone=decided is Decided.ALONE)
         return self._pause(now)
 
     @property
@@ -90,12 +80,8 @@ class Desk:
 
     def _holding(self, checks: list[Seen], now: float) -> dict[str, Condition]:
         self._watch_openings(checks, now)
-        changes, openings = self._changes.counts(now), self._openings.counts(now)
-        found = conditions(checks, changes, openings, node=self._node)
+        found = conditions(checks, self._openings.counts(now), node=self._node)
         return {condition.labels.fingerprint: condition for condition in found}
-
-    def _flapping(self, now: float) -> set[Place]:
-        return {place for place, times in self._flaps.counts(now).items() if times >= FLAPS}
 
     def _failing(self, now: float) -> set[str]:
         """Or a moment ago: what follows from it has not been looked at since."""
@@ -110,10 +96,10 @@ class Desk:
                 self._openings.note(circuit.component, now)
         self._opened = {one.component: one.values.get("openedAt") for one in circuits}
 
-    def _speak(self, now: float, *, alone: bool) -> None:
+    def _speak(self, flapping: Collection[Place], now: float, *, alone: bool) -> None:
         held = Mutes(
             silences=self._book.silences,
-            flapping=self._flapping(now),
+            flapping=flapping,
             failing=self._failing(now),
         )
         free = self._book.free(alone=alone, now=now)

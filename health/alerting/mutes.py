@@ -9,6 +9,9 @@ from .states import Labels, Record, State, Word
 DEPENDENTS = {"database": ("migrations", "accounts")}
 FAILING, DEGRADED, FLAPPING = "ServiceCheckFailing", "ServiceDegraded", "HealthFlapping"
 
+# What has stood for so long comes and goes no more, whatever it did before.
+STEADY_SECONDS = 300.0
+
 Place = tuple[str, str]
 """Service and component."""
 
@@ -38,9 +41,12 @@ class Mutes:
         labels = record.labels
         if any(silence.holds_back(labels, now=now) for silence in self.silences):
             return True
-        if (labels.service, labels.component) in self.flapping and labels.alert != FLAPPING:
+        if self._restless(labels) and now - record.changed_at < STEADY_SECONDS:
             return True
         return word is Word.FIRING and self._explained(labels)
+
+    def _restless(self, labels: Labels) -> bool:
+        return (labels.service, labels.component) in self.flapping and labels.alert != FLAPPING
 
     def _explained(self, labels: Labels) -> bool:
         """The good news that something is over is told whatever else fails."""

@@ -123,6 +123,7 @@ def seen(check: Check) -> Seen:
         critical=check.critical,
         status=check.status,
         reason=check.trail.reason,
+        flapping=check.trail.flapping,
         local=check.kind == "system",
         result=check.result,
     )

@@ -12,9 +12,8 @@ from health.verdict import CheckResult, Reason, Status
 from .mutes import DEGRADED, FAILING, FLAPPING, Place
 from .states import Labels
 
-# More changes than this within CHANGES_SECONDS is flapping.
-MOST_CHANGES, CHANGES_SECONDS = 6, 1800.0
-MOST_OPENINGS = 4
+# Of a circuit, within such a time.
+MOST_OPENINGS, OPENINGS_SECONDS = 4, 1800.0
 # Fewer calls say nothing about a service.
 FEWEST_CALLS = 20
 LONGEST_HOLD_SECONDS = 3600.0
@@ -51,6 +50,7 @@ class Seen:
     critical: bool
     status: Status
     reason: Reason | None
+    flapping: bool
     local: bool
     result: CheckResult
 
@@ -76,16 +76,12 @@ class Condition:
 
 
 def conditions(
-    checks: Iterable[Seen],
-    changes: Mapping[Place, int],
-    openings: Mapping[str, int],
-    *,
-    node: str,
+    checks: Iterable[Seen], openings: Mapping[str, int], *, node: str
 ) -> Iterator[Condition]:
-    """``changes`` of checks and ``openings`` of circuits are those of the last half hour."""
+    """``openings`` of circuits are those of the last half hour."""
     for check in checks:
         local = node if check.local else ""
-        for alert, component in _alerts(check, changes, openings):
+        for alert, component in _alerts(check, openings):
             labels = Labels(
                 alert=alert,
                 service=check.service,
@@ -96,13 +92,11 @@ def conditions(
             yield Condition(labels, check.reason or "")
 
 
-def _alerts(
-    check: Seen, changes: Mapping[Place, int], openings: Mapping[str, int]
-) -> Iterator[tuple[str, str]]:
+def _alerts(check: Seen, openings: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     if check.counts and check.status is not Status.PASS:
         down = check.critical and check.status in (Status.FAIL, Status.UNKNOWN)
         yield FAILING if down else DEGRADED, check.component
-    if changes.get(check.place, 0) > MOST_CHANGES:
+    if check.flapping:
         yield FLAPPING, check.component
     for part in check.parts:
         for alert in _alerts_of_part(check.service, part, openings):

@@ -5,14 +5,17 @@ result starts the count anew. So the two latest raw results decide, and nothing 
 A first result has nothing to contradict and is believed: no false pass while starting.
 
 What changed often lately is flapping: it warns even while it passes, until it has been quiet.
-A failure it shows all the same. Times are monotonic seconds.
+A failure it shows all the same. An outage that warns before it fails counts as one change, and
+its end as another. This is the one place that says what flaps: alerts, their notices and
+Prometheus ask it. Times are monotonic seconds.
 """
 
 from dataclasses import dataclass
 
 from health.verdict import Reason, Status
 
-FLAPPING_CHANGES, FLAPPING_SECONDS = 4, 300.0
+# More changes than this within such a time.
+STEADY_CHANGES, FLAPPING_SECONDS = 6, 1800.0
 DAY_SECONDS = 86_400.0
 # Of a day; somebody who changes more often is told as if not.
 MOST_CHANGES = 100
@@ -20,7 +23,9 @@ MOST_CHANGES = 100
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """``verdict`` is what the results say, ``changes`` when on the last day it changed."""
+    """``verdict`` is what the results say, ``changes`` when on the last day it changed, other than
+    from ill to worse.
+    """
 
     verdict: Status = Status.UNKNOWN
     reason: Reason | None = None
@@ -42,7 +47,7 @@ def observe(trail: Trail, latest: Status, reason: Reason | None, *, now: float) 
     verdict = _verdict(trail, latest)
     changes = _changes(trail, verdict, now)
     recent = [time for time in changes if time > now - FLAPPING_SECONDS]
-    flapping = len(recent) >= FLAPPING_CHANGES
+    flapping = len(recent) > STEADY_CHANGES
     if latest is Status.PASS and (flapping or verdict is not Status.PASS):
         reason = trail.reason
     return Trail(
@@ -60,7 +65,8 @@ def _changes(trail: Trail, verdict: Status, now: float) -> tuple[float, ...]:
     kept = tuple(time for time in trail.changes if time > now - DAY_SECONDS)
     if Status.UNKNOWN in (trail.verdict, verdict) or verdict is trail.verdict:
         return kept
-    return (*kept, now)[-MOST_CHANGES:]
+    worse = (trail.verdict, verdict) == (Status.WARN, Status.FAIL)
+    return kept if worse else (*kept, now)[-MOST_CHANGES:]
 
 
 def _verdict(trail: Trail, latest: Status) -> Status:

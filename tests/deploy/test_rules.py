@@ -115,10 +115,9 @@ CASES = {
     ),
     "HealthFlapping": Case(
         series={
-            'health_transitions_total{job="mainstay",instance="a",service="cache",outcome="fail"}':
-                counter(0, 1),
+            'health_flapping{job="mainstay",instance="a",service="cache"}': gauge(0, 1),
         },
-        fires=8, blip=3, resolves=31,
+        fires=1, blip=0, resolves=1,
     ),
     "BreakerOpenLong": Case(
         series={f'breaker_state{{{CALLS},state="open"}}': gauge(0, 1)},

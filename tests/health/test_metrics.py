@@ -61,6 +61,7 @@ def test_the_state_is_one_series_for_each_word(run: Run) -> None:
     }
     assert seen["health_service_critical", (("service", "database"),)] == 1
     assert seen["health_service_critical", (("service", "cache"),)] == 0
+    assert seen["health_flapping", (("service", "cache"),)] == 0
     assert seen["app_build_info", (("version", "1.2.3"),)] == 1
 
 

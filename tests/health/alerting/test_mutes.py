@@ -2,7 +2,15 @@ from dataclasses import replace
 
 import pytest
 
-from health.alerting.mutes import DEGRADED, FAILING, FLAPPING, Mutes, Silence, failing
+from health.alerting.mutes import (
+    DEGRADED,
+    FAILING,
+    FLAPPING,
+    STEADY_SECONDS,
+    Mutes,
+    Silence,
+    failing,
+)
 from health.alerting.states import Labels, Record, State, Word
 
 NOW = 1000.0
@@ -56,10 +64,12 @@ def test_a_cause_explains_what_follows_from_it(
     assert not mutes.hold_back(record(alert, service), Word.RESOLVED, now=NOW)
 
 
-def test_flapping_holds_all_notices_but_its_own() -> None:
+def test_flapping_holds_all_notices_but_its_own_and_of_what_has_come_to_stay() -> None:
     mutes = Mutes(flapping={("cache", "default")})
+    new = replace(record(DEGRADED, "cache"), changed_at=NOW - STEADY_SECONDS + 1)
     for word in Word:
-        assert mutes.hold_back(record(DEGRADED, "cache"), word, now=NOW)
+        assert mutes.hold_back(new, word, now=NOW)
+        assert not mutes.hold_back(new, word, now=NOW + 1)
         assert not mutes.hold_back(record(FLAPPING, "cache"), word, now=NOW)
         assert not mutes.hold_back(record(DEGRADED, "locks"), word, now=NOW)
 

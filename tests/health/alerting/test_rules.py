@@ -11,13 +11,14 @@ SEEN = Seen(
     critical=True,
     status=Status.PASS,
     reason=None,
+    flapping=False,
     local=False,
     result=CheckResult(Status.PASS),
 )
 
 
-def alerts(seen: Seen, changes: int = 0, openings: int = 0) -> list[tuple[str, str]]:
-    found = conditions([seen], {seen.place: changes}, {"veo": openings}, node="web-1")
+def alerts(seen: Seen, openings: int = 0) -> list[tuple[str, str]]:
+    found = conditions([seen], {"veo": openings}, node="web-1")
     return [(one.labels.alert, one.labels.component) for one in found]
 
 
@@ -41,8 +42,10 @@ def test_what_a_status_means(
 
 
 def test_a_check_that_comes_and_goes_flaps() -> None:
-    assert alerts(SEEN, changes=6) == []
-    assert alerts(SEEN, changes=7) == [("HealthFlapping", "default")]
+    flapping = replace(SEEN, flapping=True)
+    assert alerts(flapping) == [("HealthFlapping", "default")]
+    down = replace(flapping, status=Status.FAIL, reason=Reason.REFUSED)
+    assert [alert for alert, _ in alerts(down)] == ["ServiceCheckFailing", "HealthFlapping"]
 
 
 @pytest.mark.parametrize(
@@ -77,10 +80,10 @@ def test_a_circuit_that_opens_again_and_again_is_told() -> None:
 
 def test_only_what_concerns_one_node_names_it() -> None:
     disk = replace(SEEN, service="disk", status=Status.FAIL, local=True, reason=Reason.SATURATED)
-    (condition,) = conditions([disk], {}, {}, node="web-1")
+    (condition,) = conditions([disk], {}, node="web-1")
     assert (condition.labels.node, condition.labels.severity) == ("web-1", "page")
     assert condition.reason == "saturated"
-    (condition,) = conditions([replace(disk, local=False)], {}, {}, node="web-1")
+    (condition,) = conditions([replace(disk, local=False)], {}, node="web-1")
     assert condition.labels.node == ""
 
 

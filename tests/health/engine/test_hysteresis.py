@@ -7,6 +7,7 @@ from health.engine.hysteresis import (
     DAY_SECONDS,
     FLAPPING_SECONDS,
     MOST_CHANGES,
+    STEADY_CHANGES,
     Trail,
     observe,
 )
@@ -82,22 +83,22 @@ def test_a_result_that_contradicts_what_is_shown_wants_a_quick_second(
     assert after(results).settled is settled
 
 
-# A warning, a pass after two passes, and so on: each letter but the dots changes what is shown.
-TWO_BLIPS = ".x..x.."
+# Three times down and back: an outage, which warns before it fails, is no more than a blip.
+THRICE = ".x..xx..w.."
+OFTEN = f"{THRICE}x"
 
 
 @pytest.mark.parametrize(
     ("results", "step", "shown"),
     [
-        pytest.param(".x..", 10, ".", id="one blip is no flapping"),
-        pytest.param(".xx..", 10, ".", id="nor is an outage with its recovery"),
-        pytest.param(TWO_BLIPS, 10, "w", id="two blips in five minutes are"),
-        pytest.param(TWO_BLIPS, 100, ".", id="in ten minutes they are not"),
-        pytest.param(TWO_BLIPS + "." * 20, 10, "w", id="it warns while that is recent"),
-        pytest.param(TWO_BLIPS + "." * 40, 10, ".", id="and passes when it has been quiet"),
-        pytest.param(TWO_BLIPS + "xx", 10, "x", id="a failure is shown as one"),
-        pytest.param(TWO_BLIPS + "xx..", 10, "w", id="after which it flaps on"),
-        pytest.param("?.?.?.?.?.", 10, ".", id="to become known is no change"),
+        pytest.param(THRICE, 10, ".", id="three times in half an hour is no flapping"),
+        pytest.param(f"{OFTEN}..", 10, "w", id="a fourth one is"),
+        pytest.param(f"{OFTEN}..", 200, ".", id="in an hour it is not"),
+        pytest.param(f"{OFTEN}..{'.' * 160}", 10, "w", id="it warns while that is recent"),
+        pytest.param(f"{OFTEN}..{'.' * 200}", 10, ".", id="and passes when it has been quiet"),
+        pytest.param(f"{OFTEN}x", 10, "x", id="a failure is shown as one"),
+        pytest.param(f"{OFTEN}x..", 10, "w", id="after which it flaps on"),
+        pytest.param("?.?.?.?.?.?.?.?.?.", 10, ".", id="to become known is no change"),
     ],
 )
 def test_what_changes_too_often_warns(results: str, step: int, shown: str) -> None:
@@ -105,18 +106,24 @@ def test_what_changes_too_often_warns(results: str, step: int, shown: str) -> No
     assert trail.shown is WORDS[shown]
 
 
-def test_flapping_ends_when_the_first_of_the_changes_is_five_minutes_old() -> None:
-    first, last = 10.0, 60.0
-    blips = list(zip(TWO_BLIPS, range(0, 70, 10), strict=True))
+def test_what_gets_worse_has_changed_before() -> None:
+    """And what gets better has not come back yet."""
+    trail = timed(zip(".xx..xxww..", range(0, 110, 10), strict=True))
+    assert trail.changes == (10.0, 40.0, 50.0, 80.0, 100.0)
+
+
+def test_flapping_ends_when_few_of_the_changes_are_recent() -> None:
+    blips = list(zip(f"{OFTEN}..", range(0, 140, 10), strict=True))
     trail = timed(blips)
-    assert (trail.flapping, trail.changes) == (True, (first, 30.0, 40.0, last))
+    assert (trail.flapping, len(trail.changes)) == (True, STEADY_CHANGES + 2)
     assert trail.reason is Reason.REFUSED
-    assert timed([*blips, (".", first + FLAPPING_SECONDS - 1)]).flapping
-    assert not timed([*blips, (".", first + FLAPPING_SECONDS)]).flapping
+    second = trail.changes[1]
+    assert timed([*blips, (".", second + FLAPPING_SECONDS - 1)]).flapping
+    assert not timed([*blips, (".", second + FLAPPING_SECONDS)]).flapping
 
 
 def test_what_flaps_wants_no_quick_second_look() -> None:
-    assert timed(zip(TWO_BLIPS, range(0, 70, 10), strict=True)).settled
+    assert timed(zip(f"{OFTEN}..", range(0, 140, 10), strict=True)).settled
 
 
 def test_changes_are_counted_for_a_day_and_to_a_limit() -> None:
