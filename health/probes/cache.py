@@ -1,6 +1,6 @@
 """Does a cache take, keep and drop what it is given?"""
 
-import socket
+from secrets import token_hex
 from typing import Any
 
 import redis
@@ -37,7 +37,8 @@ class Cache(Probe):
         pool = factory.get_connection_pool(factory.make_connection_params(self._url()))
         client = factory.redis_client_cls(connection_pool=pool)
         prefix = settings.CACHES[self.component].get("KEY_PREFIX", "")
-        key = f"{prefix}:health:{socket.gethostname()}"
+        # Of this run alone: another process, or a host of the same name, would delete it.
+        key = f"{prefix}:health:{token_hex(8)}"
         try:
             client.set(key, "1", ex=60)
             kept = client.get(key)

@@ -1,5 +1,6 @@
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -135,11 +136,13 @@ def test_nobody_is_asked_twice(settings: Settings, own_valkey: Valkey, silent: s
     assert observation.seconds < 3
 
 
-def test_the_key_names_the_node() -> None:
-    with redis.Redis.from_url(valkey_url()) as client:
-        client.execute_command("CLIENT", "TRACKING", "OFF")
-        client.set(f"health:{socket.gethostname()}", "left over")
-    assert Cache("default").run().status is Status.PASS
+@pytest.mark.race
+def test_probes_of_several_processes_leave_each_other_alone() -> None:
+    def look(_: int) -> CheckResult:
+        return observe(Cache("default")).result
+
+    with ThreadPoolExecutor(4) as pool:
+        assert Reason.ERROR not in {result.reason for result in pool.map(look, range(60))}
 
 
 def test_applied_migrations_pass_and_are_not_looked_at_again(
