@@ -9,6 +9,8 @@ from hashlib import sha256
 
 from tests import servers
 
+# That of somebody's shell would open to all what tests find closed.
+os.environ.pop("DEBUG", None)
 # Fixed for the run, so that processes started by a test share them.
 for _name in ("SECRET_KEY", "TOKEN_SIGNING_KEYS", "TOKEN_PEPPER", "ENCRYPTION_KEYS"):
     _key = urlsafe_b64encode(sha256(_name.encode()).digest()).rstrip(b"=").decode()

@@ -9,7 +9,7 @@ FAIL = CheckResult(Status.FAIL, Reason.REFUSED)
 
 
 class Fake(Probe):
-    """Runs ``answer``, which a test may exchange at any time."""
+    """Runs ``answer``, which a test may exchange at any time; a stalled machine is no timeout."""
 
     def __init__(
         self,
@@ -18,7 +18,7 @@ class Fake(Probe):
         *,
         critical: bool = False,
         interval: float = 0.05,
-        deadline: float = 0.3,
+        deadline: float = 20.0,
     ) -> None:
         self.name = name
         self.answer = answer

@@ -45,6 +45,13 @@ def source(running: Checker) -> Source:
     return running.edition.snapshot.source
 
 
+def rests(follower: Checker, probe: Fake) -> bool:
+    """There is news, and not from its own probe."""
+    runs, taken = probe.runs, follower.edition.snapshot.taken
+    eventually(lambda: follower.edition.snapshot.taken > taken + 0.2)
+    return probe.runs == runs
+
+
 @pytest.fixture
 def changes() -> Iterator[list[tuple[Status, Status]]]:
     seen: list[tuple[Status, Status]] = []
@@ -64,10 +71,7 @@ def test_one_probes_and_all_know(run: Run, tmp_path: Path) -> None:
     idle = Fake("heart", critical=True)
     follower = run(idle, place=Host(tmp_path))
     assert source(leader) is Source.LEADER
-    eventually(lambda: said(follower) == (Source.HOST, Status.PASS))
-    runs, taken = idle.runs, follower.edition.snapshot.taken
-    eventually(lambda: follower.edition.snapshot.taken > taken)
-    assert idle.runs == runs
+    eventually(lambda: rests(follower, idle) and said(follower) == (Source.HOST, Status.PASS))
 
 
 def test_a_process_that_starts_beside_others_knows_at_once(run: Run, tmp_path: Path) -> None:
@@ -112,12 +116,7 @@ def test_when_the_leader_is_silent_the_others_look_for_themselves(run: Run, tmp_
     place.silent = False
     eventually(lambda: said(follower) == (Source.HOST, Status.PASS))
 
-    def rests() -> bool:
-        runs, taken = probe.runs, follower.edition.snapshot.taken
-        eventually(lambda: follower.edition.snapshot.taken > taken + 0.2)
-        return probe.runs == runs
-
-    eventually(rests)
+    eventually(lambda: rests(follower, probe))
 
 
 def test_a_wake_in_any_process_reaches_who_probes(run: Run, tmp_path: Path) -> None:

@@ -47,11 +47,13 @@ def raising(error: BaseException) -> Callable[[], CheckResult]:
     return answer
 
 
-def looping() -> CheckResult:
-    until = time.monotonic() + 1.5
-    while time.monotonic() < until:
-        pass
-    return PASS
+def looping_until(event: threading.Event) -> Callable[[], CheckResult]:
+    def answer() -> CheckResult:
+        while not event.is_set():
+            pass
+        return PASS
+
+    return answer
 
 
 def test_nothing_passes_before_the_first_round(run: Run, release: threading.Event) -> None:
@@ -66,20 +68,28 @@ def test_nothing_passes_before_the_first_round(run: Run, release: threading.Even
         pytest.param(raising(RuntimeError("boom")), id="raises"),
         pytest.param(raising(SystemExit(0)), id="raises SystemExit"),
         pytest.param(raising(KeyboardInterrupt()), id="raises KeyboardInterrupt"),
-        pytest.param(looping, id="loops"),
         pytest.param(lambda: None, id="returns None"),
     ],
 )
 def test_a_broken_probe_fails_alone_and_goes_on_being_run(
     run: Run, answer: Callable[[], CheckResult]
 ) -> None:
-    broken, sound = Fake("broken", answer), Fake("sound", deadline=20)
+    broken, sound = Fake("broken", answer), Fake("sound")
     running = run(broken, sound)
     assert status(running, "broken") is Status.FAIL
     assert status(running, "sound") is Status.PASS
     broken.answer = lambda: PASS
     eventually(lambda: status(running, "broken") is Status.PASS)
     assert running.edition.snapshot.status is Status.PASS
+
+
+def test_a_probe_that_loops_fails_alone(run: Run, release: threading.Event) -> None:
+    looping, sound = Fake("looping", looping_until(release), deadline=0.1), Fake("sound")
+    running = run(looping, sound)
+    assert status(running, "looping") is Status.FAIL
+    assert status(running, "sound") is Status.PASS
+    release.set()
+    eventually(lambda: status(running, "looping") is Status.PASS)
 
 
 class Unspeakable(Exception):
@@ -107,7 +117,7 @@ def endless(logger: logging.Logger) -> CheckResult:
 def test_what_no_reader_could_take_fails_in_its_own_thread(
     run: Run, answer: Callable[[], CheckResult]
 ) -> None:
-    running = run(Fake("broken", answer), Fake("sound", deadline=20))
+    running = run(Fake("broken", answer), Fake("sound"))
     assert status(running, "broken") is Status.FAIL
     assert reason(running, "broken") is Reason.ERROR
     assert len(running.edition.detailed[1].body()) < 5_000
@@ -119,7 +129,7 @@ def test_a_probe_that_logs_ten_megabytes_fails_alone(
     written = StringIO()
     logger = logging.Logger("noisy")
     logger.addHandler(logging.StreamHandler(written))
-    running = run(Fake("noisy", lambda: endless(logger), deadline=20), Fake("sound", deadline=20))
+    running = run(Fake("noisy", lambda: endless(logger)), Fake("sound"))
     assert status(running, "noisy") is Status.FAIL
     assert status(running, "sound") is Status.PASS
     assert written.tell() > 10_000_000
@@ -202,7 +212,7 @@ def test_a_wake_does_not_wait_for_the_interval(run: Run) -> None:
 def test_the_scheduler_survives_its_own_errors(
     run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    probe = Fake("cache")
+    probe = Fake("cache", deadline=0.3)
     running = run(probe)
     monkeypatch.setattr(probe, "interval", "soon")
     eventually(lambda: "goes on after an error" in caplog.text)

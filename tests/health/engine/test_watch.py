@@ -36,7 +36,7 @@ def entry(caplog: pytest.LogCaptureFixture, output: str) -> logging.LogRecord:
 def test_details_name_the_entry_of_the_log_with_the_cause(
     run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
-    probe = Fake("cellar", raising(ConnectionRefusedError("cellar7.example, as root")), deadline=20)
+    probe = Fake("cellar", raising(ConnectionRefusedError("cellar7.example, as root")))
     running = run(probe)
     output = shown(running)["output"]
     assert entry(caplog, output).levelno == logging.WARNING
@@ -63,7 +63,7 @@ def test_what_a_probe_has_caught_is_told_by_the_log_alone(
         Status.WARN, Reason.CREDENTIALS, component="key", cause=PermissionError("rusty")
     )
     found = CheckResult(Status.WARN, Reason.CREDENTIALS, parts=(part,))
-    running = run(Fake("cellar", lambda: found, deadline=20))
+    running = run(Fake("cellar", lambda: found))
     assert entry(caplog, shown(running)["output"]).exc_info
     assert "PermissionError: rusty" in caplog.text
     [check] = running.edition.snapshot.checks
@@ -73,7 +73,7 @@ def test_what_a_probe_has_caught_is_told_by_the_log_alone(
 
 def test_a_cause_must_be_one(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     wrong: Any = "it rains"
-    running = run(Fake("cellar", lambda: CheckResult(Status.WARN, cause=wrong), deadline=20))
+    running = run(Fake("cellar", lambda: CheckResult(Status.WARN, cause=wrong)))
     assert shown(running)["reason"] == Reason.ERROR
     assert "str is no cause" in caplog.text
 
@@ -82,7 +82,7 @@ def test_that_all_is_well_at_the_start_is_no_news(
     run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "health.engine.watch")
-    probe = Fake("cellar", deadline=20)
+    probe = Fake("cellar")
     running = run(probe)
     assert "cellar" not in caplog.text
     probe.answer = lambda: FAIL
