@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ DASHBOARD = DEPLOY / "grafana" / "mainstay.json"
 METRIC = re.compile(r"\b(?:accounts|alert|app|breaker|django|health|locking)_[a-z0-9_]+")
 
 
-def rules() -> Iterator[dict[str, Any]]:
-    for group in yaml.safe_load(RULES.read_text())["groups"]:
-        yield from group["rules"]
+@cache
+def rules() -> list[dict[str, Any]]:
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
 
 
+@cache
 def dashboard() -> Any:
     return json.loads(DASHBOARD.read_text())
 

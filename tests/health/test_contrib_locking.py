@@ -55,7 +55,11 @@ def fresh_labels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def count(name: str, kind: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(name, {"pattern": kind, **labels}) or 0.0
+    # To ask the registry for a sample would collect all there is.
+    wanted = {"pattern": kind, **labels}
+    families = list(REGISTRY.restricted_registry([name]).collect())
+    found = [sample for family in families for sample in family.samples]
+    return sum(one.value for one in found if (one.name, one.labels) == (name, wanted))
 
 
 def acquisitions(kind: str) -> dict[str, float]:
