@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from select import select
 from typing import Any
 
@@ -32,35 +33,54 @@ logger = logging.getLogger(__name__)
 
 
 class Process:
-    def __init__(self, url: str, options: dict[str, Any]) -> None:
-        self.popen = subprocess.Popen(
-            [sys.executable, "-m", "tests.breaker.worker", json.dumps(options)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=settings.BASE_DIR,
-            env={**os.environ, "REDIS_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"},
-            preexec_fn=end_with_parent,
-        )
+    def __init__(self) -> None:
+        asked, asks = os.pipe()
+        hears, told = os.pipe()
+        self.its_ends = asked, told
+        self.questions, self.answers = os.fdopen(asks, "w"), os.fdopen(hears)
 
     def tell(self, action: str) -> None:
-        self.popen.stdin.write(f"{action}\n")
-        self.popen.stdin.flush()
+        self.questions.write(f"{action}\n")
+        self.questions.flush()
 
     def answer(self) -> Any:
-        ready, _, _ = select([self.popen.stdout], [], [], 60)
+        ready, _, _ = select([self.answers], [], [], 60)
         assert ready, "no answer"
-        return json.loads(self.popen.stdout.readline())
+        return json.loads(self.answers.readline())
 
     def ask(self, action: str) -> Any:
         self.tell(action)
         return self.answer()
 
     def kill(self) -> None:
-        self.popen.kill()
-        self.popen.stdin.close()
-        self.popen.stdout.close()
-        self.popen.wait()
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        self.kill()
+        self.questions.close()
+        self.answers.close()
+        if self.pid == self.popen.pid:
+            self.popen.wait()
+
+
+def launch(processes: list[Process], url: str, options: dict[str, Any]) -> None:
+    """The last one is the parent of the others."""
+    pipes = [process.its_ends for process in processes]
+    last = subprocess.Popen(
+        [
+            sys.executable, "-m", "tests.breaker.worker", json.dumps(options),
+            *(f"{asked}:{told}" for asked, told in pipes),
+        ],
+        cwd=settings.BASE_DIR,
+        env={**os.environ, "REDIS_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+        preexec_fn=end_with_parent,
+        pass_fds=[end for ends in pipes for end in ends],
+    )  # fmt: skip
+    for process in processes:
+        for end in process.its_ends:
+            os.close(end)
+        process.popen, process.pid = last, process.answer()
 
 
 Fleet = Callable[..., list[Process]]
@@ -68,17 +88,17 @@ Fleet = Callable[..., list[Process]]
 
 @pytest.fixture
 def fleet() -> Iterator[Fleet]:
-    processes: list[Process] = []
+    begun: list[Process] = []
 
     def start(size: int, *, url: str | None = None, **options: Any) -> list[Process]:
-        started = [Process(url or valkey_url(), options) for _ in range(size)]
-        processes.extend(started)
-        assert [process.answer() for process in started] == ["ready"] * size
-        return started
+        processes = [Process() for _ in range(size)]
+        begun.extend(processes)
+        launch(processes, url or valkey_url(), options)
+        return processes
 
     yield start
-    for process in processes:
-        process.kill()
+    for process in begun:
+        process.end()
 
 
 def trip(processes: list[Process]) -> tuple[float, list[float]]:
@@ -162,7 +182,7 @@ def test_a_killed_trial_returns_its_permit(fleet: Fleet) -> None:
 def test_a_process_that_ends_leaves_its_counts(fleet: Fleet) -> None:
     (process,) = fleet(1)
     assert process.ask("ok") == "ok"
-    process.popen.stdin.close()
+    process.questions.close()
     assert process.popen.wait(30) == 0
     assert link.shared().load("fleet", Policy()).tally == Tally(ok=1)
 

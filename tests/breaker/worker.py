@@ -1,10 +1,16 @@
-"""A process of a fleet, driven line by line over its standard streams; answers are JSON."""
+"""A process of a fleet, driven line by line over two pipes; answers are JSON.
+
+Called with options for the circuit and with the descriptors of each process's pipes. All of them
+are forked once Django is ready, but the last: it is who was called.
+"""
 
 import json
+import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import IO, Any
 
 import django
 from django.conf import settings
@@ -12,7 +18,21 @@ from django.conf import settings
 
 def main() -> None:
     django.setup()
-    options = json.loads(sys.argv[1])
+    *others, pipes = sys.argv[2:]
+    for its in others:
+        if os.fork() == 0:
+            pipes = its
+            break
+    questions, answers = map(int, pipes.split(":"))
+    with os.fdopen(questions) as asked, os.fdopen(answers, "w") as told:
+        work(json.loads(sys.argv[1]), asked, told)
+
+
+def work(options: dict[str, Any], asked: Iterable[str], told: IO[str]) -> None:
+    def answer(value: object) -> None:
+        told.write(f"{json.dumps(value)}\n")
+        told.flush()
+
     if host := options.pop("host", None):
         settings.BREAKER = {**settings.BREAKER, "HOST": host}
     from breaker import CircuitOpenError, circuit_breaker, get_breaker
@@ -63,14 +83,9 @@ def main() -> None:
         "hang": lambda: attempt(lambda: time.sleep(600)),
     }
     get_breaker("fleet").state  # noqa: B018
-    answer("ready")
-    for line in sys.stdin:
+    answer(os.getpid())
+    for line in asked:
         answer(actions[line.strip()]())
-
-
-def answer(value: object) -> None:
-    sys.stdout.write(f"{json.dumps(value)}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
