@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponseBase
 from config.handlers import refusal
 
 # Where strangers knock: names, passwords and tokens are small. Elsewhere Django's own limit holds.
-LIMITS = {"/api/v1/auth/": 65_536, "/admin/login/": 65_536}
+LIMITS = {"/api/v1/auth/": 65_536, "/admin/login/": 65_536, "/api/alerts/": 1_048_576}
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -22,6 +22,19 @@ BODIES: dict[str, Json] = {
     "auth_lockouts_unlock_create": {"reason": "the owner has called"},
     "auth_signing_keys_create": {"name": "render farm", "scopes": ["generate", "read"]},
     "auth_signing_keys_rotate": {"overlap_seconds": 3_600},
+    "alerts_hook": {
+        "version": "4",
+        "alerts": [
+            {
+                "status": "firing",
+                "labels": {"alertname": "LockLost", "pattern": "render:*", "severity": "ticket"},
+                "annotations": {"summary": "A lock render:* was lost by its holder"},
+                "startsAt": AT,
+                "endsAt": "0001-01-01T00:00:00Z",
+                "fingerprint": "c51f8a6e4d2b9037",
+            }
+        ],
+    },
     "breakers_open": COMMANDED | {"expires_in": 600},
     "breakers_close": COMMANDED,
     "breakers_disable": COMMANDED | {"expires_in": 600},
@@ -233,6 +246,7 @@ ANSWERS: dict[str, Json] = {
     "PaginatedSessionRowList": page(SESSION),
     "Revoked": {"revoked": 2},
     "SignedInReply": PAIR | {"device_token": "eyJkIjoia1MyYjdZYzAifQ.c2ln"},
+    "Taken": {"alerts": 1, "news": 1},
     "TokenPairReply": PAIR,
     "TransitionPage": page(TRANSITION),
 }

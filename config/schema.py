@@ -70,6 +70,8 @@ PARAMETERS: Json = {
     "Idempotency-Key": {"pattern": "^[!-~]{1,200}$"},
 }
 TOKEN_CODES = ("not_authenticated", "token_expired", "token_invalid", "token_revoked")
+# Of messages whose shape is somebody else's, who may add to it.
+FOREIGN = ("AlertmanagerMessageRequest", "AlertmanagerAlertRequest")
 
 
 def add_problems(result: Json, **_: Any) -> Json:
@@ -78,7 +80,7 @@ def add_problems(result: Json, **_: Any) -> Json:
     components.setdefault("schemas", {})["Problem"] = PROBLEM
     components["headers"] = HEADERS
     for name, schema in components["schemas"].items():
-        if name.endswith("Request"):
+        if name.endswith("Request") and name not in FOREIGN:
             schema["additionalProperties"] = False
         if name.startswith("Paginated"):
             _complete_page(schema)
@@ -124,10 +126,12 @@ def _general(operation: Json, method: str, path: str) -> Iterator[tuple[int, str
     schemes = {name for way in operation.get("security", ()) for name in way}
     places = {parameter["in"] for parameter in operation.get("parameters", ())}
     yield 400, "malformed"
-    if path.startswith(queries.PREFIX):
+    if path.startswith(queries.PREFIX) or "requestBody" in operation:
         yield 400, "invalid"
     if schemes:
-        yield from ((401, code) for code in TOKEN_CODES)
+        # The token of a machine stays what it is.
+        codes = ("not_authenticated", "token_invalid") if schemes == {"hook"} else TOKEN_CODES
+        yield from ((401, code) for code in codes)
     if "signature" in schemes:
         yield 401, "signature_invalid"
         yield 403, "permission_denied"

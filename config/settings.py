@@ -245,6 +245,7 @@ HEALTH = {
         "WEBHOOK_URL": env.str("ALERT_WEBHOOK_URL", default=""),
         "WEBHOOK_SECRET": env.str("ALERT_WEBHOOK_SECRET", default=""),
         "EMAILS": env.list("ALERT_EMAILS", default=[]),
+        "HOOK_TOKENS": env.list("ALERT_HOOK_TOKENS", default=[]),
     },
     "RUNTIME_DIR": DATA_DIR / "run" / "health",
 }

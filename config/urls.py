@@ -27,6 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path(".well-known/", include("accounts.urls_wellknown")),
+    path("api/alerts/", include("health.urls")),
     below("api/v1/", api),
 ]
 

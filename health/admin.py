@@ -36,11 +36,11 @@ class HealthTransitionAdmin(ReadOnly):
 @admin.register(Alert)
 class AlertAdmin(ReadOnly):
     list_display = (
-        "alert", "service", "component", "node", "severity", "state", "reason", "fired_at",
-        "resolved_at",
+        "alert", "origin", "service", "component", "node", "severity", "state", "reason",
+        "fired_at", "resolved_at",
     )  # fmt: skip
-    list_filter = ("state", "severity", "alert")
-    search_fields = ("alert", "service", "component")
+    list_filter = ("state", "origin", "severity", "alert")
+    search_fields = ("alert", "service", "component", "summary")
 
 
 @admin.register(Silence)

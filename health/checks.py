@@ -16,6 +16,7 @@ from .conf import Settings, conf
 from .engine.directory import DirectoryRefused, inspect, runtime_directory
 from .probes import Database, Probe
 from .registry import built_in, imported
+from .tokens import SHA256_HEX
 
 KEYS = [field.name.upper() for field in fields(Settings)]
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -24,7 +25,6 @@ RESERVED = {"live", "ready", "startup", "detailed"}
 # As many label values as a metric may have.
 MOST_SERVICES = 32
 WORDS = {"anonymous": {"words", "summary"}, "details": {"authorised", "always"}}
-SHA256_HEX = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 TYPES: dict[str, tuple[type, ...]] = {
     "SERVICES": (list, tuple, type(None)),
     "CRITICAL": (list, tuple, type(None)),

@@ -14,7 +14,8 @@ class AlertSettings:
     ``floor`` between two messages of one channel; ``waits`` is how long the condition of an alert
     has to hold, by its name.
 
-    ``runbook`` is the address of a page with a heading for each alert.
+    ``runbook`` is the address of a page with a heading for each alert. ``hook_tokens`` are SHA-256
+    hex digests of bearer tokens with which Alertmanager may tell us of alerts.
     """
 
     webhook_url: str = ""
@@ -25,6 +26,7 @@ class AlertSettings:
     remind_seconds: float = 14_400.0
     floor_seconds: float = 30.0
     runbook: str = ""
+    hook_tokens: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from . import registry
-from .alerting import history, ledger
+from .alerting import history, ledger, reported
 from .alerting.book import OUT_OF_REACH, PATIENCE_SECONDS
 from .alerting.channels import channels
 from .alerting.deputy import Deputy
@@ -119,5 +119,10 @@ def transitions(service: str = "", *, since: datetime | None = None) -> Iterator
 
 
 def prune(*, days: float | None = None, batch: int = history.BATCH) -> int:
-    """How many transitions were older than ``days``, or than the setting says."""
-    return history.prune(days=conf().history_days if days is None else days, batch=batch)
+    """How many transitions were older than ``days``, or than the setting says.
+
+    Alerts of Prometheus that are as old go with them.
+    """
+    oldest = conf().history_days if days is None else days
+    reported.prune(days=oldest)
+    return history.prune(days=oldest, batch=batch)

@@ -16,6 +16,11 @@ class States(models.TextChoices):
     RESOLVED = "resolved", "resolved"
 
 
+class Origins(models.TextChoices):
+    OWN = "own", "this site"
+    PROMETHEUS = "prometheus", "Prometheus"
+
+
 class HealthTransition(models.Model):
     """A record of fact: what one node saw change, and when. Never changed after it was written."""
 
@@ -50,8 +55,12 @@ class HealthTransition(models.Model):
 
 
 class Alert(models.Model):
-    """Where one alert stands for the whole fleet. Whoever changes it first speaks for all nodes."""
+    """Where one alert stands for the whole fleet. Whoever changes it first speaks for all nodes.
 
+    What Prometheus says is on record beside it, and decides nothing here: both use the same names.
+    """
+
+    origin = models.CharField(max_length=10, choices=Origins, default=Origins.OWN)
     fingerprint = models.CharField(max_length=64, unique=True)
     alert = models.CharField(max_length=60)
     service = models.CharField(max_length=40)
@@ -61,6 +70,8 @@ class Alert(models.Model):
     severity = models.CharField(max_length=10)
     state = models.CharField(max_length=10, choices=States, default=States.QUIET)
     reason = models.CharField(max_length=20, blank=True)
+    summary = models.CharField(max_length=300, blank=True)
+    """In the words of its rule, of an alert of Prometheus."""
     since = models.DateTimeField(null=True)
     """When the condition began to hold."""
     fired_at = models.DateTimeField(null=True)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.core.checks import CheckMessage, Error, register
 
 from health.conf import AlertSettings, conf
+from health.tokens import SHA256_HEX
 
 from .rules import RULES
 
@@ -20,6 +21,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "WAITS": (dict,),
     **dict.fromkeys(SECONDS, (int, float)),
     "RUNBOOK": (str,),
+    "HOOK_TOKENS": (list, tuple),
 }
 
 
@@ -52,6 +54,8 @@ def _wrong_value(key: str, value: Any) -> Iterator[CheckMessage]:
             yield _wrong(key, "holds what is no mail address")
         case "WAITS":
             yield from _wrong_waits(value)
+        case "HOOK_TOKENS" if not all(SHA256_HEX.fullmatch(str(one)) for one in value):
+            yield _wrong(key, "holds what is no SHA-256 hex digest", number=4)
         case _ if key in SECONDS and value < 0:
             yield _wrong(key, "must not be negative")
 

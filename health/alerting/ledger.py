@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from health.models import Alert
+from health.models import Alert, Origins
 from health.models import Silence as SilenceRow
 
 from .mutes import Silence
@@ -23,8 +23,9 @@ Change = Callable[[Record], Record]
 
 
 def live() -> dict[str, Record]:
-    """All that are not quiet, by their fingerprints; not what only Prometheus knows of."""
-    rows = Alert.objects.exclude(state=State.QUIET).filter(alert__in=list(RULES))
+    """All that are not quiet, by their fingerprints; not what Prometheus says."""
+    own = Alert.objects.filter(origin=Origins.OWN, alert__in=list(RULES))
+    rows = own.exclude(state=State.QUIET)
     return {row.fingerprint: _record(row) for row in rows}
 
 

@@ -8,7 +8,6 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from functools import partial
 from hashlib import sha256
 from queue import Empty, Queue
 from random import SystemRandom
@@ -21,7 +20,7 @@ from health.engine.snapshot import Check, Snapshot
 from health.identity import node_name
 from health.verdict import Status
 
-from . import history
+from . import history, reported
 from .book import OUT_OF_REACH, PATIENCE_SECONDS
 from .channels import channels
 from .deputy import Deputy
@@ -105,10 +104,15 @@ class Notifier:
             return
         self._prune_at = time.monotonic() + PRUNE_SECONDS
         try:
-            prune = partial(history.prune, days=conf().history_days)
-            self._pruner.attempt(prune, timeout=PATIENCE_SECONDS)
+            self._pruner.attempt(_forget_the_past, timeout=PATIENCE_SECONDS)
         except OUT_OF_REACH:
             logger.info("Old transitions stay for another hour")
+
+
+def _forget_the_past() -> None:
+    days = conf().history_days
+    history.prune(days=days)
+    reported.prune(days=days)
 
 
 def now() -> float:

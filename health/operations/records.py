@@ -3,18 +3,20 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.http import urlencode
 
 from health.engine.snapshot import Snapshot
-from health.models import Alert, HealthTransition, States
+from health.models import Alert, HealthTransition, Origins, States
 from health.verdict import Status
 
 from .panels import MOST_ROWS, Form, Listing, Panel, Row
-from .timeline import LENGTH, Change, Timeline, end_of, strips
+from .timeline import LENGTH, Change, Spell, Timeline, end_of, spells, strips
 
 MOST_CHANGES = 20
 MOST_MARKS = 1_000
+MOST_SPELLS = 12
 
 
 def panels() -> Iterator[Panel]:
@@ -25,6 +27,7 @@ def panels() -> Iterator[Panel]:
         columns=(
             ("Service", Form.TEXT),
             ("Node", Form.TEXT),
+            ("Told by", Form.TEXT),
             ("Severity", Form.TEXT),
             ("Since", Form.SINCE),
         ),
@@ -67,7 +70,8 @@ def _alert(alert: Alert) -> Row:
         cells=(
             _place(alert.service, alert.component),
             alert.node or None,
-            alert.severity,
+            Origins(alert.origin).label,
+            alert.severity or None,
             _second(alert.since),
         ),
     )
@@ -95,8 +99,8 @@ def _change(change: HealthTransition) -> Row:
     )
 
 
-def timeline(snapshot: Snapshot, *, node: str, now: datetime) -> Timeline:
-    """As this node has seen it, up to the next full five minutes."""
+def timeline(snapshot: Snapshot, *, node: str, now: datetime, with_alerts: bool) -> Timeline:
+    """Services as this node has seen them and alerts, up to the next full five minutes."""
     end = end_of(now)
     rows = HealthTransition.objects.filter(node=node, at__gt=end - LENGTH, at__lte=now)
     changes = [
@@ -106,12 +110,27 @@ def timeline(snapshot: Snapshot, *, node: str, now: datetime) -> Timeline:
     shown: dict[str, dict[str, Status]] = {name: {} for name in snapshot.names}
     for check in snapshot.checks:
         shown[check.name][check.component] = check.status
-    return Timeline(end=end, strips=strips(reversed(changes), shown, end=end))
+    services = strips(reversed(changes), shown, end=end)
+    fired = spells(_fired(end - LENGTH), end=end) if with_alerts else ()
+    return Timeline(end=end, strips=(*services, *fired))
+
+
+def _fired(begin: datetime) -> Iterator[Spell]:
+    """The last time that each alert fired, if that was not over before."""
+    firing, over = Q(state=States.FIRING), Q(resolved_at__gt=begin)
+    rows = Alert.objects.filter(firing | over, fired_at__isnull=False).order_by("-fired_at")
+    for row in rows[:MOST_SPELLS]:
+        yield Spell(
+            name=f"{row.alert} {_place(row.service, row.component)}".strip(),
+            status=Status.FAIL if row.severity == "page" else Status.WARN,
+            began=row.fired_at or begin,
+            ended=None if row.state == States.FIRING else row.resolved_at,
+        )
 
 
 def _place(service: str, component: str) -> str:
     """Most services have one component, of no name of its own."""
-    return service if component in ("", "default") else f"{service} {component}"
+    return service if component in ("", "default") else f"{service} {component}".strip()
 
 
 def _second(moment: datetime | None) -> datetime | None:

@@ -56,7 +56,8 @@ def sections(snapshot: Snapshot, *, stale: bool, may: Callable[[str], bool]) -> 
             yield _section(panel.name, panel.look(snapshot), "table", panel)
     if may("health.view_healthtransition"):
         node, now = this_process().node, timezone.now()
-        day = records.timeline(snapshot, node=node, now=now)
+        with_alerts = may("health.view_alert")
+        day = records.timeline(snapshot, node=node, now=now, with_alerts=with_alerts)
         yield _section("timeline", day, "timeline")
 
 

@@ -17,6 +17,16 @@ STEP = timedelta(minutes=5)
 """The end moves by so much, not to be drawn anew with each look."""
 
 
+class Spell(NamedTuple):
+    """An alert fired."""
+
+    name: str
+    status: Status
+    began: datetime
+    ended: datetime | None
+    """None while it fires."""
+
+
 class Change(NamedTuple):
     service: str
     component: str
@@ -68,6 +78,16 @@ def strips(
     )
 
 
+def spells(fired: Iterable[Spell], *, end: datetime) -> Iterator[Strip]:
+    """A strip for each, in which it passes while it does not fire."""
+    for spell in fired:
+        begins = end - LENGTH
+        moments = [(begins, Status.PASS), (max(spell.began, begins), spell.status)]
+        if spell.ended:
+            moments.append((max(spell.ended, begins), Status.PASS))
+        yield Strip(service=spell.name, stretches=tuple(_drawn(moments, end=end)))
+
+
 def _stretches(
     changes: Sequence[Change], components: Mapping[str, Status], *, end: datetime
 ) -> Iterator[Stretch]:
@@ -80,6 +100,11 @@ def _stretches(
     for change in changes:
         standing[change.component] = change.after
         moments.append((max(change.at, begins), worst(standing.values())))
+    return _drawn(moments, end=end)
+
+
+def _drawn(moments: list[tuple[datetime, Status]], *, end: datetime) -> Iterator[Stretch]:
+    begins = end - LENGTH
     for (since, status), (until, _) in pairwise([*_merged(moments), (end, Status.UNKNOWN)]):
         yield Stretch(
             status=status,

@@ -88,6 +88,33 @@ def test_services_circuits_locks_and_locked_accounts_are_on_one_page(
     assert "ada locked 5 1" in shown["accounts"]
 
 
+def test_alerts_of_prometheus_are_on_it_and_on_the_timeline(
+    run: Run, pages: Client, seen_by: Callable[..., Client]
+) -> None:
+    run(Fake("cache"))
+    now = timezone.now()
+    common = {"origin": "prometheus", "component": "render:*", "changed_at": now}
+    Alert.objects.create(
+        fingerprint="a", alert="LockLost", severity="ticket", state="firing", **common,
+        since=now - timedelta(hours=2), fired_at=now - timedelta(hours=2),
+    )  # fmt: skip
+    Alert.objects.create(
+        fingerprint="b", alert="LockWaitersPiling", severity="page", state="quiet", **common,
+        fired_at=now - timedelta(hours=8), resolved_at=now - timedelta(hours=5),
+    )  # fmt: skip
+    Alert.objects.create(
+        fingerprint="c", alert="LockHeldTooLong", state="quiet", **common,
+        fired_at=now - timedelta(hours=30), resolved_at=now - timedelta(hours=25),
+    )  # fmt: skip
+    shown = sections_of(pages.get(PAGE))
+    assert "LockLost firing render:* \N{EN DASH} Prometheus ticket 2 h" in shown["alerts"]
+    assert "LockWaitersPiling" not in shown["alerts"]
+    assert re.search(r"LockLost render:\* .*LockWaitersPiling render:\* ", shown["timeline"])
+    assert "LockHeldTooLong" not in shown["timeline"]
+    others = seen_by("health.view_operations", "health.view_healthtransition")
+    assert "LockLost" not in sections_of(others.get(PAGE))["timeline"]
+
+
 def test_empty_panels_say_what_is_fine(run: Run, pages: Client) -> None:
     run(Fake("cache"), Breakers(), Locks())
     shown = sections_of(pages.get(PAGE))
@@ -114,7 +141,7 @@ def test_alerts_that_hold_and_the_latest_changes_are_on_it(run: Run, pages: Clie
         )  # fmt: skip
     answer = pages.get(PAGE)
     shown = sections_of(answer)
-    assert "Cachefiring firing cache \N{EN DASH} ticket 3 h" in shown["alerts"]
+    assert "Cachefiring firing cache \N{EN DASH} this site ticket 3 h" in shown["alerts"]
     assert shown["alerts"].index("firing") < shown["alerts"].index("pending")
     assert "resolved" not in shown["alerts"]
     assert re.search(r"cache warn pass refused web-0 \d+ s", shown["changes"])

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from health.operations.timeline import Change, end_of, strips
+from health.operations.timeline import Change, Spell, end_of, spells, strips
 from health.verdict import Status
 
 END = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -68,6 +68,28 @@ def test_each_service_has_a_strip_of_its_own_and_strangers_have_none() -> None:
     cache, disk = strips([change(6, PASS, FAIL), stranger], shown, end=END)
     assert (cache.service, len(cache.stretches)) == ("cache", 2)
     assert (disk.service, len(disk.stretches)) == ("disk", 1)
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "expected"),
+    [
+        (6, 8, [(PASS, 0, 6), (FAIL, 6, 2), (PASS, 8, 16)]),
+        (6, None, [(PASS, 0, 6), (FAIL, 6, 18)]),
+        (-3, 2, [(FAIL, 0, 2), (PASS, 2, 22)]),
+        (-3, None, [(FAIL, 0, 24)]),
+        (6, 6, [(PASS, 0, 24)]),
+    ],
+)
+def test_an_alert_is_there_while_it_fires(
+    began: float, ended: float | None, expected: list[tuple[Status, float, float]]
+) -> None:
+    def at(hour: float) -> datetime:
+        return END + timedelta(hours=hour - 24)
+
+    spell = Spell("LockLost", FAIL, at(began), None if ended is None else at(ended))
+    (strip,) = spells([spell], end=END)
+    assert strip.service == "LockLost"
+    assert [(one.status, one.start / 60, one.length / 60) for one in strip.stretches] == expected
 
 
 @pytest.mark.parametrize(
