@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,11 @@ def clock(at: float, began: float, ended: float) -> float:
 
 def rising(at: float, began: float, ended: float) -> float:
     return 21 + 2 * (at - began) if began <= at < ended else 2
+
+
+def latest(at: float, began: float, ended: float) -> float:
+    """When it last began, which is anew each minute."""
+    return 60 * floor(min(max(at, began), ended))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +86,7 @@ ONE_OF_THREE, TWO_OF_THREE = database(ILL, WELL, WELL), database(ILL, ILL, WELL)
 LAST_RUN = 'health_last_run_timestamp_seconds{job="mainstay",instance="a",service="%s"}'
 SLOW = 'job="mainstay",instance="a",endpoint="health",code="200"'
 CALLS = 'job="mainstay",breaker="veo"'
+OPENED = f'breaker_opened_timestamp_seconds{{{CALLS},instance="%s"}}'
 ANSWERS = 'django_http_responses_total_by_status_total{job="mainstay",status="%s"}'
 CASES = {
     "ServiceCheckFailing": Case(
@@ -87,7 +94,7 @@ CASES = {
     ),
     "ServiceDegraded": Case(
         series={status("cache", "warn", "a"): gauge(0, 1), critical("cache", "a"): gauge(0, 0)},
-        fires=11, blip=9, resolves=1,
+        fires=11, blip=9, keeps=4.5, resolves=6.5,
     ),
     "HealthSnapshotStale": Case(
         severity="page",
@@ -121,10 +128,10 @@ CASES = {
     ),
     "BreakerOpenLong": Case(
         series={f'breaker_state{{{CALLS},state="open"}}': gauge(0, 1)},
-        fires=11, blip=9, resolves=1,
+        fires=11, blip=9, keeps=4.5, resolves=6.5,
     ),
     "BreakerFlapping": Case(
-        series={f'breaker_transitions_total{{{CALLS},from="closed",to="open"}}': counter(0, 1)},
+        series={OPENED % node: latest for node in "ab"},
         fires=7, blip=3, resolves=31,
     ),
     "ExternalServiceFailing": Case(
@@ -219,6 +226,10 @@ OTHERS = {
     "ExternalServiceFailing": [
         # so few calls
         {f'breaker_calls_total{{{CALLS},outcome="failure"}}': counter(0, 2)},
+    ],
+    "BreakerFlapping": [
+        # one long outage, and the one before
+        {OPENED % "a": gauge(60, 1200)},
     ],
     "LockWaitersPiling": [
         {'locking_waiting{job="mainstay",pattern="render:*"}': gauge(30, 30)},
