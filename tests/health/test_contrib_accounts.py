@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
 from django.db import OperationalError, connection
 from django.utils import timezone
-from prometheus_client import REGISTRY
+from prometheus_client import Counter
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
@@ -30,6 +30,7 @@ from .conftest import call
 from .test_metrics import samples
 
 Run = Callable[..., Checker]
+COUNTERS = [each for each in vars(accounts).values() if isinstance(each, Counter)]
 SIGNALS = [each for each in vars(signals).values() if isinstance(each, signals.Signal)]
 
 
@@ -54,8 +55,8 @@ class Counted:
     def _all(self) -> dict[Any, float]:
         return {
             (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-            for family in REGISTRY.collect()
-            if family.name.startswith("accounts_")
+            for counter in COUNTERS
+            for family in counter.collect()
             for sample in family.samples
         }
 

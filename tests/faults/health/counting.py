@@ -91,9 +91,9 @@ class Workers:
         return len(since) == self.site.size
 
     def _files(self) -> dict[int, Path]:
-        """Where each of them counts how it was asked, once it was."""
+        """Where each of them counts how it was asked, once it was; empty for a moment before."""
         paths = {pid: self._directory / f"histogram_{pid}.db" for pid in self.site.workers()}
-        return {pid: path for pid, path in paths.items() if path.exists()}
+        return {pid: path for pid, path in paths.items() if path.exists() and path.stat().st_size}
 
     def _answered(self) -> dict[int, float]:
         return {pid: answered(path) for pid, path in self._files().items()}
