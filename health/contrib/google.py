@@ -43,7 +43,7 @@ DURATION = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300),
 )
 # 75 series each, if calls end in every way.
-MOST_CIRCUITS = 50
+MOST_CIRCUITS = 30
 label = Bounded("breaker_call_duration_seconds", MOST_CIRCUITS)
 
 
