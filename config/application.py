@@ -10,6 +10,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_wsgi_application()
 
+from django.conf import settings  # noqa: E402
 from django.urls import get_resolver  # noqa: E402
 
 from breaker.contrib.google import imagen, veo, vertex  # noqa: E402, F401
@@ -17,9 +18,12 @@ from config.addresses import ClientAddress  # noqa: E402
 from config.headers import SecurityHeaders  # noqa: E402
 from config.leftovers import Leftovers  # noqa: E402
 from config.requests import Requests  # noqa: E402
+from config.slow import SlowBodies  # noqa: E402
 from health.responder import HealthResponder  # noqa: E402
 
-inside = Leftovers(ClientAddress(HealthResponder(django_application)))
+inside = SlowBodies(
+    Leftovers(ClientAddress(HealthResponder(django_application))), threads=settings.THREADS
+)
 application = Requests(SecurityHeaders(inside))
 # The first request must not pay for importing every view.
 get_resolver().url_patterns  # noqa: B018

@@ -21,6 +21,7 @@ from rest_framework.views import set_rollback
 
 from accounts.errors import AccountsError
 from breaker.errors import BreakerError
+from config.slow import TooManyReaders
 from health import checker
 from locking.errors import LockError
 
@@ -167,6 +168,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
             if error.status == 401:
                 response.headers["WWW-Authenticate"] = "Bearer"
             return response
+        case UnreadablePostError() if isinstance(_origin(error), TooManyReaders):
+            detail = "Too many bodies are waited for."
+            return problem(request, 503, "server_unavailable", detail, retry_after=1)
         case UnreadablePostError():
             return problem(request, 400, "malformed", "The body broke off.")
         case OperationalError():
@@ -176,6 +180,12 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     if standard is None:
         return None
     return _from_drf(request, error, standard)
+
+
+def _origin(error: BaseException) -> BaseException:
+    while error.__cause__:
+        error = error.__cause__
+    return error
 
 
 def _from_drf(request: HttpRequest, error: Exception, standard: Response) -> HttpResponse:

@@ -144,6 +144,7 @@ def _general(operation: Json, method: str, path: str) -> Iterator[tuple[int, str
     yield 413, "too_large"
     if "requestBody" in operation:
         yield 415, "unsupported_media_type"
+        yield 503, "server_unavailable"
     yield 429, "rate_limited"
     yield 500, "internal_error"
     yield 503, "database_unavailable"

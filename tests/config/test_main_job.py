@@ -2,14 +2,15 @@
 
 import json
 import os
+import socket
 import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 import httpx2
@@ -118,6 +119,26 @@ def test_a_signed_request_does_the_main_job_once(product: Product, token: str) -
         assert client.post(url, json=body, headers=order).status_code == 200
         # Signed well, spelling of the query and all, but beyond what the key is for.
         assert client.get(f"{url}?limit=5&service=%69magen").status_code == 403
+
+
+def test_bodies_that_never_come_leave_room_for_others(product: Product) -> None:
+    """More of them than the workers have threads."""
+    place = urlsplit(product.url)
+    begun = b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+    revoke, token = f"{product.url}/api/v1/auth/token/revoke", {"token": "none"}
+    with ExitStack() as waiting:
+        for _ in range(120):
+            made = socket.create_connection((place.hostname or "", place.port or 0))
+            waiting.enter_context(made).sendall(begun)
+        for _ in range(20):
+            assert call("GET", f"{product.url}/health/live").status == 200
+            assert call("GET", f"{product.url}/api/v1/auth/me").status == 401
+        until(lambda: _code(call("POST", revoke, token)) == "server_unavailable")
+    until(lambda: all(call("POST", revoke, token).status == 200 for _ in range(10)))
+
+
+def _code(reply: Reply) -> str:
+    return str(reply.json.get("code"))
 
 
 def _ready(product: Product) -> bool:

@@ -92,9 +92,8 @@ def test_every_code_is_documented_where_it_may_come() -> None:
             codes = content["schema"]["allOf"][1]["properties"]["code"]["enum"]
             told |= set(codes)
             assert set(content["examples"]) == set(codes), (method, path, status)
-    # Of plain pages and files, of Python callers, of what becomes of a generation later, of nginx.
-    elsewhere = {"csrf_failed", "method_not_allowed", "range_not_satisfiable", "content_blocked",
-                 "server_unavailable"}  # fmt: skip
+    # Of plain pages and files, of Python callers, of what becomes of a generation later.
+    elsewhere = {"csrf_failed", "method_not_allowed", "range_not_satisfiable", "content_blocked"}
     assert set(CODES) - told == elsewhere
 
 
