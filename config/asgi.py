@@ -13,7 +13,7 @@ from config.addresses import ClientAddress  # noqa: E402
 from config.bodies import bounded  # noqa: E402
 from config.current import Current  # noqa: E402
 from config.headers import AsyncSecurityHeaders, SecurityHeaders, encoded  # noqa: E402
-from config.logs import report_threads  # noqa: E402
+from config.logs import report_all  # noqa: E402
 from config.requests import Exchange  # noqa: E402
 from health import checker, draining  # noqa: E402
 from health.responder import HealthResponder  # noqa: E402
@@ -96,6 +96,6 @@ def _starter(started: list[dict[str, Any]]) -> Any:
     return start_response
 
 
-report_threads()
+report_all()
 checker.start()
 draining.install()

@@ -32,8 +32,9 @@ QUIET = {
     "django.db.backends": "INFO",
     "django.template": "INFO",
     "psycopg.pool": "WARNING",
-    # A wrong Host is the caller's mistake, and anybody can make it as often as he likes.
-    "django.security.DisallowedHost": "CRITICAL",
+    # What callers do wrong they can do as often as they like, and choose the words: a Host, a path.
+    # The access log has it all the same, by its status.
+    "django.security": "CRITICAL",
 }
 
 
@@ -88,8 +89,9 @@ def printable(text: str) -> str:
     return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def report_threads() -> None:
-    """What ends a thread is told like everything else, and not past the log."""
+def report_all() -> None:
+    """Warnings, and what ends a thread, are told like everything else and not past the log."""
+    logging.captureWarnings(True)
     threading.excepthook = _report_thread
 
 

@@ -11,8 +11,9 @@ from rest_framework.parsers import JSONParser
 
 JSON = re.compile(r'\s*application/json\s*(?:;\s*charset="?utf-?8"?\s*)?', re.IGNORECASE)
 DEEPEST = 20
-# Digits: all of 64 bits fit, and nothing that a float could not hold.
+# As many digits have all integers of 64 bits, signed or not; of more, nobody need make a number.
 LONGEST_INTEGER = 20
+LEAST, MOST = -(2**63), 2**64 - 1
 
 
 class StrictJSONParser(JSONParser):
@@ -71,9 +72,9 @@ def _finite(digits: str) -> float:
 
 
 def _bounded(digits: str) -> int:
-    if len(digits) > LONGEST_INTEGER:
+    if len(digits) > LONGEST_INTEGER or not LEAST <= (number := int(digits)) <= MOST:
         raise ValueError("a number is too large")
-    return int(digits)
+    return number
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -53,7 +53,6 @@ CODES = (
     "lock_unavailable",
     "malformed",
     "method_not_allowed",
-    "not_acceptable",
     "not_authenticated",
     "not_found",
     "permission_denied",

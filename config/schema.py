@@ -138,7 +138,6 @@ def _general(operation: Json, method: str, path: str) -> Iterator[tuple[int, str
         yield 503, "signatures_unavailable"
     if "path" in places:
         yield 404, "not_found"
-    yield 406, "not_acceptable"
     if method != "get":
         yield 411, "length_required"
     yield 413, "too_large"

@@ -50,6 +50,28 @@ class Fence(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
+class Meta(serializers.DictField):
+    """Texts without NUL, as all others are: what shows or stores them may end there."""
+
+    default_error_messages = {"nul": "Null characters are not allowed."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if _holds_null(data):
+            self.fail("nul")
+        return super().to_internal_value(data)
+
+
+def _holds_null(value: Any) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case dict():
+            return any(map(_holds_null, (*value, *value.values())))
+        case list():
+            return any(map(_holds_null, value))
+    return False
+
+
 class Name(Text):
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"max_length": LONGEST} | options)
@@ -77,7 +99,7 @@ class Acquisition(Strict):
         help_text="32 lower-case hex digits of your own making, not to be guessed and new for each "
         "lease: the same call again then repeats its answer, should you have missed it.",
     )
-    meta = serializers.DictField(
+    meta = Meta(
         required=False, help_text="Shown to those who look at the lock; at most 1,024 bytes."
     )
 

@@ -88,7 +88,9 @@ def test_the_list_is_cut_into_pages(sign_in: Callable[..., Json], call: Call) ->
 
 
 @pytest.mark.parametrize(
-    "position", ["p=nonsense", "p=9999999-01-01", "o=x", "r=1&p=", "r=2", "x=1", "\0\0\0"], ids=str
+    "position",
+    ["p=nonsense", "p=9999999-01-01", "o=x", "r=1&p=", "r=2", "x=1", "p=2026-11-24", "\0\0\0"],
+    ids=str,
 )
 def test_a_made_up_cursor_is_refused(pair: Json, call: Call, position: str) -> None:
     cursor = b64encode(position.encode()).decode()

@@ -3,6 +3,7 @@ import json
 import logging
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextvars import copy_context
 from typing import Any
@@ -118,11 +119,23 @@ def test_outside_of_requests_there_is_none() -> None:
     assert (log.json["request_id"], log.json["trace_id"], log.json["user_id"]) == (None, None, None)
 
 
-def test_what_ends_a_thread_goes_to_the_log(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def reported(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
-    logs.report_threads()
+    logs.report_all()
+    yield
+    logging.captureWarnings(False)
+
+
+def test_a_warning_goes_to_the_log(caplog: pytest.LogCaptureFixture, reported: None) -> None:
+    warnings.showwarning("odd", RuntimeWarning, "here.py", 7)
+    (record,) = [record for record in caplog.records if record.name == "py.warnings"]
+    assert "here.py:7: RuntimeWarning: odd" in record.getMessage()
+
+
+def test_what_ends_a_thread_goes_to_the_log(
+    caplog: pytest.LogCaptureFixture, reported: None
+) -> None:
     thread = threading.Thread(target=lambda: 1 / 0, name="divider")
     thread.start()
     thread.join()

@@ -217,10 +217,32 @@ def test_the_instance_is_a_uri_whatever_was_asked_for(client: Client) -> None:
     assert client.get("/api/a%20b/%C3%A9%0A").json()["instance"] == "/api/a%20b/%C3%A9%0A"
 
 
-def test_a_form_that_nobody_can_read_is_not_acceptable(client: Client) -> None:
-    response = client.get("/api/guarded", headers={"accept": "text/html"})
-    assert response.headers["Content-Type"] == "application/problem+json"
-    assert (response.status_code, response.json()["code"]) == (406, "not_acceptable")
+@pytest.mark.parametrize("accept", ["text/html", "image/*", "application/problem+json", "", "x"])
+def test_whatever_a_client_can_read_it_is_answered(client: Client, accept: str) -> None:
+    response = client.options("/api/order", headers={"accept": accept})
+    assert response.status_code == 204
+    response = client.post(
+        "/api/v1/auth/token/revoke",
+        {"token": "none"},
+        content_type="application/json",
+        headers={"accept": accept},
+    )
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    "number", [2**64, -(2**63) - 1, 10**20 - 1, 10**20], ids=["2^64", "-2^63-1", "9s", "digits"]
+)
+def test_a_number_beyond_64_bits_is_refused(client: Client, number: int) -> None:
+    codes = {given: refused(client, {"name": given}) for given in (number, 2**64 - 1, -(2**63))}
+    assert codes == {number: "malformed", 2**64 - 1: "invalid", -(2**63): "invalid"}
+
+
+def refused(client: Client, document: Any) -> str:
+    response = client.post("/api/order", json.dumps(document), content_type="application/json")
+    assert response.status_code == 400
+    return str(response.json()["code"])
 
 
 class Broken:

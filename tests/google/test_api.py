@@ -487,7 +487,8 @@ def test_a_wrong_filter_is_refused(api: APIClient, query: dict[str, str]) -> Non
         "x=1",
         "r=2",
         "o=99999",
-        "p=2026-11-24x",
+        "p=2026-11-24",
+        "p=2026-11-24+00%3A00",
     ],
 )
 def test_a_made_up_cursor_leads_nowhere(api: APIClient, cursor: str) -> None:

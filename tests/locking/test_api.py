@@ -253,6 +253,8 @@ def test_a_query_with_more_than_is_known_is_refused(api: APIClient, path: str) -
         ("acquire", {"name": "x", "wait": None}, "wait"),
         ("acquire", {"name": "x", "wait": -1}, "wait"),
         ("acquire", {"name": "x", "meta": []}, "meta"),
+        ("acquire", {"name": "x", "meta": {"a\0": 1}}, "meta"),
+        ("acquire", {"name": "x", "meta": {"a": [{"b": "c\0"}]}}, "meta"),
         ("acquire", {"name": "x", "fence": 1}, "fence"),
         ("extend", {"name": "x"}, "token"),
         ("release", {"name": "x", "token": ""}, "token"),

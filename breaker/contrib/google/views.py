@@ -1,3 +1,4 @@
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -61,22 +62,32 @@ class Recent(CursorPagination):
     def decode_cursor(self, request: Request) -> Cursor | None:
         """DRF makes something of anything; ours are those that it would write as they came."""
         cursor = super().decode_cursor(request)
-        here, name = request.build_absolute_uri(), self.cursor_query_param
-        if cursor and self.encode_cursor(cursor) != replace_query_param(
-            here, name, request.query_params[name]
-        ):
+        if cursor and not (_is_moment(cursor.position) and self._writes(cursor, request)):
             raise NotFound
         return cursor
+
+    def _writes(self, cursor: Cursor, request: Request) -> bool:
+        here, name = request.build_absolute_uri(), self.cursor_query_param
+        given = replace_query_param(here, name, request.query_params[name])
+        return self.encode_cursor(cursor) == given
 
     def paginate_queryset(
         self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
     ) -> list[Any] | None:
         try:
             return super().paginate_queryset(queryset, request, view)
-        except (NotFound, ValidationError, OverflowError):
+        except (NotFound, ValidationError, ValueError, OverflowError):
             # A made-up cursor may decode to something that is no time at all.
             problem = {"cursor": ["There is no such page."]}
             raise serializers.ValidationError(problem) from None
+
+
+def _is_moment(position: object) -> bool:
+    """As the column writes it, zone and all. Raises ValueError."""
+    if position is None:
+        return True
+    moment = datetime.fromisoformat(str(position))
+    return moment.tzinfo is not None and str(moment) == position
 
 
 class Filter(KnownSerializer):
