@@ -58,6 +58,7 @@ class Gateway:
         for there, here in {
             "listen [::]:80 default_server;": "",
             "listen [::]:443 ssl http2 default_server;": "",
+            '# "https://app.example"': '"https://app.example"',
             "listen 80 ": f"listen 127.0.0.1:{self.plain} ",
             "listen 443 ": f"listen 127.0.0.1:{self.tls} ",
             "/etc/ssl/mainstay/": f"{self._directory}/",

@@ -272,6 +272,7 @@ REFUSED = {
     "large body": (413, b"POST /api/v1/auth/token" + START + b"Content-Length: 9999999\r\n\r\n"),
     "long address": (414, b"GET /" + LONG + START + b"\r\n"),
     "large headers": (431, b"GET /" + START + b"X: " + LONG + b"\r\n\r\n"),
+    "odd letters": (400, b"GET /\xc3\xa9?<x>" + START + b"\r\n"),
     "strange coding": (501, b"POST /" + START + b"Transfer-Encoding: gzip\r\n\r\n"),
     "strange version": (505, b"GET / HTTP/9.1\r\nHost: mainstay.example\r\n\r\n"),
 }
@@ -290,8 +291,27 @@ def test_what_nginx_refuses_looks_as_if_the_product_had(house: House) -> None:
     assert wrong == {}
 
 
+ALLOWED = "access-control-allow-origin"
+
+
+def test_scripts_of_our_origins_may_see_what_nginx_refuses(house: House) -> None:
+    """And those of others not; what the product answers says so itself, once."""
+    asked = {
+        "nginx": b"POST /api/v1/auth/token"
+        + START
+        + b"Content-Length: 9999999\r\nOrigin: %b\r\n\r\n",
+        "product": b"GET /api/v1/auth/me" + START + b"Connection: close\r\nOrigin: %b\r\n\r\n",
+    }
+    for words in asked.values():
+        ours = house.encrypted.say(words % ORIGIN.encode())
+        theirs = house.encrypted.say(words % b"https://app.example.evil.example")
+        assert [v for k, v in ours.headers if k.lower() == ALLOWED] == [ORIGIN]
+        assert shared(theirs) == {}
+        assert "origin" in ours.get("Vary").lower() and "origin" in theirs.get("Vary").lower()
+
+
 def test_what_the_server_refuses_gets_its_headers_from_nginx(house: House) -> None:
-    words = b"GET /<x>" + START + b"\r\n"
+    words = b"GET /`" + START + b"\r\n"
     assert flaws(house.straight.say(words), "/") != []
     answer = house.encrypted.say(words)
     assert (answer.status, flaws(answer, "/")) == (400, [])
