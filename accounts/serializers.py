@@ -1,3 +1,5 @@
+import re
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import PermissionsMixin
@@ -10,6 +12,9 @@ from .scopes import USUAL, Scope
 LONGEST_PAGE = 200
 # Ours have some 500 characters.
 LONGEST_TOKEN = 8_192
+MOMENT = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
+)
 
 
 class Text(serializers.CharField):
@@ -32,6 +37,28 @@ class Strict(serializers.Serializer[Any]):
             raise serializers.ValidationError(
                 dict.fromkeys(sorted(unknown), "This field is not known."), code="unknown"
             )
+        return super().to_internal_value(data)
+
+
+class Nothing(Strict):
+    """The body of what takes none: there may be an empty object."""
+
+
+class Whole(serializers.IntegerField):
+    """A number as it was sent: DRF's own would take texts and fractions."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Moment(serializers.DateTimeField):
+    """As RFC 3339 has it, with its zone: DRF's own would choose one where there is none."""
+
+    def to_internal_value(self, data: Any) -> datetime:
+        if not isinstance(data, str) or not MOMENT.fullmatch(data):
+            self.fail("invalid", format="2026-01-31T12:00:00Z")
         return super().to_internal_value(data)
 
 
@@ -159,8 +186,8 @@ class KeyRequest(Strict):
         required=False,
         help_text=f"{', '.join(USUAL)} unless given.",
     )
-    not_before = serializers.DateTimeField(required=False)
-    not_after = serializers.DateTimeField(required=False)
+    not_before = Moment(required=False)
+    not_after = Moment(required=False)
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:
         now = timezone.now()
@@ -170,7 +197,7 @@ class KeyRequest(Strict):
 
 
 class Rotation(Strict):
-    overlap_seconds = serializers.IntegerField(min_value=0, max_value=30 * 86_400, default=86_400)
+    overlap_seconds = Whole(min_value=0, max_value=30 * 86_400, default=86_400)
 
 
 class KeyRow(serializers.ModelSerializer[SigningKey]):

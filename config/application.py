@@ -16,12 +16,12 @@ from django.urls import get_resolver  # noqa: E402
 from breaker.contrib.google import imagen, veo, vertex  # noqa: E402, F401
 from config.addresses import ClientAddress  # noqa: E402
 from config.headers import SecurityHeaders  # noqa: E402
+from config.incoming import IncomingBodies  # noqa: E402
 from config.leftovers import Leftovers  # noqa: E402
 from config.requests import Requests  # noqa: E402
-from config.slow import SlowBodies  # noqa: E402
 from health.responder import HealthResponder  # noqa: E402
 
-inside = SlowBodies(
+inside = IncomingBodies(
     Leftovers(ClientAddress(HealthResponder(django_application))), threads=settings.THREADS
 )
 application = Requests(SecurityHeaders(inside))

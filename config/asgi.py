@@ -10,7 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_asgi_application()
 
 from config.addresses import ClientAddress  # noqa: E402
-from config.bodies import bounded  # noqa: E402
+from config.bodies import again, bounded, unmeasured  # noqa: E402
 from config.current import Current  # noqa: E402
 from config.headers import AsyncSecurityHeaders, SecurityHeaders, encoded  # noqa: E402
 from config.logs import report_all  # noqa: E402
@@ -32,6 +32,9 @@ inside = AsyncSecurityHeaders(django_application)
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if scope["type"] == "websocket":  # nothing here speaks it
+        await send({"type": "websocket.close"})
+        return
     if scope["type"] != "http":
         await inside(scope, receive, send)
         return
@@ -49,7 +52,10 @@ async def _answer(environ: dict[str, Any], scope: dict[str, Any], receive: Any, 
         return
     client = (environ["REMOTE_ADDR"], (scope.get("client") or ("", 0))[1])
     scope = {**scope, "client": client, "scheme": environ["wsgi.url_scheme"]}
-    await inside(scope, bounded(scope, receive), send)
+    first = await receive()
+    if unmeasured(scope, first):
+        scope = {**scope, "headers": [*scope["headers"], (b"transfer-encoding", b"chunked")]}
+    await inside(scope, bounded(scope, again(first, receive)), send)
 
 
 def _telling(send: Any, current: Current) -> Any:
@@ -77,7 +83,7 @@ def _environ(scope: dict[str, Any]) -> dict[str, Any]:
     return {
         **headers,
         "REQUEST_METHOD": scope["method"],
-        "PATH_INFO": scope["path"],
+        "PATH_INFO": scope["path"].encode().decode("latin-1"),
         "REMOTE_ADDR": (scope.get("client") or ("", 0))[0],
         "wsgi.url_scheme": scope["scheme"],
     }

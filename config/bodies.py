@@ -11,6 +11,9 @@ from config.handlers import refusal
 # Where strangers knock: names, passwords and tokens are small. Elsewhere Django's own limit holds.
 LIMITS = {"/api/v1/auth/": 65_536, "/admin/login/": 65_536, "/api/alerts/": 1_048_576}
 
+# Headers that are taken apart, which takes seconds where they are as long as a server lets them be.
+CHOICES, LONGEST_CHOICE = ("HTTP_ACCEPT", "CONTENT_TYPE"), 8_192
+
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
@@ -25,6 +28,8 @@ class BodyMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if "HTTP_TRANSFER_ENCODING" in request.META:
             return refusal(request, 411, "length_required", "The body needs a Content-Length.")
+        if any(len(request.META.get(name, "")) > LONGEST_CHOICE for name in CHOICES):
+            return refusal(request, 431, "too_large", "A header is too long.")
         length = told(request.META.get("CONTENT_LENGTH", ""))
         if length and length > (most := limit(request.path_info)):
             return refusal(request, 413, "too_large", f"A body may have {most} bytes here.")
@@ -40,6 +45,24 @@ def limit(path: str) -> int:
 def told(given: str) -> int:
     # Thousands of digits are too many for int(), and twenty are too large.
     return int("0" + given.lstrip("0")[:20]) if given.isascii() and given.isdigit() else 0
+
+
+def unmeasured(scope: dict[str, Any], first: Message) -> bool:
+    """HTTP/2 has no word for a body whose length is not told."""
+    names = {name for name, _ in scope["headers"]}
+    safe = scope["method"] in ("GET", "HEAD", "OPTIONS")
+    begun = first.get("body") or first.get("more_body")
+    return bool(begun) and not safe and names.isdisjoint((b"content-length", b"transfer-encoding"))
+
+
+def again(first: Message, receive: Receive) -> Receive:
+    """With the message that has been looked at."""
+    waiting = [first]
+
+    async def next_message() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return next_message
 
 
 def bounded(scope: dict[str, Any], receive: Receive) -> Receive:

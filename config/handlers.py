@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
+from math import ceil
 
 from django.core.exceptions import RequestDataTooBig
 from django.db import OperationalError
@@ -11,7 +12,7 @@ from django.utils.cache import patch_vary_headers
 
 from accounts.errors import AccountsError
 from breaker.errors import BreakerError
-from config.problems import MEDIA_TYPE, database_unavailable, from_domain, problem
+from config.problems import MEDIA_TYPE, DomainError, database_unavailable, problem
 from locking.errors import LockError
 
 PAGE = "text/html"
@@ -36,18 +37,29 @@ class ProblemMiddleware:
         match error:
             # With status 500 they tell of a mistake in the program, which is not for its callers.
             case AccountsError() | BreakerError() | LockError() if error.status != 500:
-                return from_domain(request, error)
+                return _told(request, error)
             case OperationalError():
-                return database_unavailable(request, error)
+                return _told(request, database_unavailable(error))
         return None
 
 
-def refusal(request: HttpRequest, status: int, code: str, detail: str = "") -> HttpResponse:
-    if request.path.startswith("/api/"):
-        return problem(request, status, code, detail)
-    told = page(status, detail) if wants_page(request) else problem(request, status, code, detail)
-    patch_vary_headers(told, ["Accept"])
+def refusal(
+    request: HttpRequest, status: int, code: str, detail: str = "", *,
+    retry_after: float | None = None,
+) -> HttpResponse:  # fmt: skip
+    """``retry_after`` in seconds."""
+    api = request.path.startswith("/api/")
+    if api or not wants_page(request):
+        told = problem(request, status, code, detail, retry_after=retry_after)
+    else:
+        told = page(status, detail, retry_after=retry_after)
+    if not api:
+        patch_vary_headers(told, ["Accept"])
     return told
+
+
+def _told(request: HttpRequest, error: DomainError) -> HttpResponse:
+    return refusal(request, error.status, error.code, str(error), retry_after=error.retry_after)
 
 
 def wants_page(request: HttpRequest) -> bool:
@@ -57,11 +69,14 @@ def wants_page(request: HttpRequest) -> bool:
     return (request.get_preferred_type(offered) or first) == PAGE
 
 
-def page(status: int, detail: str = "") -> HttpResponse:
+def page(status: int, detail: str = "", *, retry_after: float | None = None) -> HttpResponse:
     """Needs neither script, session nor database, which may be what failed."""
     told = HTTPStatus(status)
     context = {"status": status, "title": told.phrase, "detail": detail or told.description}
-    return HttpResponse(render_to_string("problem.html", context), status=status)
+    shown = HttpResponse(render_to_string("problem.html", context), status=status)
+    if retry_after is not None:
+        shown.headers["Retry-After"] = str(ceil(retry_after))
+    return shown
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -10,7 +10,7 @@ from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import JSONParser
 
 JSON = re.compile(r'\s*application/json\s*(?:;\s*charset="?utf-?8"?\s*)?', re.IGNORECASE)
-DEEPEST = 20
+DEEPEST, MOST_NAMES = 20, 1_000
 # As many digits have all integers of 64 bits, signed or not; of more, nobody need make a number.
 LONGEST_INTEGER = 20
 LEAST, MOST = -(2**63), 2**64 - 1
@@ -78,6 +78,8 @@ def _bounded(digits: str) -> int:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MOST_NAMES:
+        raise ValueError("an object has too many names")
     document = dict(pairs)
     if len(document) < len(pairs):
         raise ValueError("a name appears twice in one object")

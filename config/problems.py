@@ -21,13 +21,20 @@ from rest_framework.views import set_rollback
 
 from accounts.errors import AccountsError
 from breaker.errors import BreakerError
-from config.slow import TooManyReaders
+from config.incoming import TooManyReaders
 from health import checker
 from locking.errors import LockError
 
 logger = logging.getLogger(__name__)
 
-DomainError = AccountsError | BreakerError | LockError
+
+class DatabaseUnavailable(Exception):
+    """Told like the errors of the apps."""
+
+    status, code, retry_after = 503, "database_unavailable", 1.0
+
+
+DomainError = AccountsError | BreakerError | LockError | DatabaseUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 CODES = (
@@ -146,12 +153,10 @@ def from_domain(request: HttpRequest, error: DomainError) -> HttpResponse:
     return problem(request, error.status, error.code, str(error), retry_after=error.retry_after)
 
 
-def database_unavailable(request: HttpRequest, error: OperationalError) -> HttpResponse:
+def database_unavailable(error: OperationalError) -> DatabaseUnavailable:
     logger.error("database unavailable: %s", error)
     checker.doubt("database")
-    return problem(
-        request, 503, "database_unavailable", "The database does not answer.", retry_after=1
-    )
+    return DatabaseUnavailable("The database does not answer.")
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponseBase | None:
@@ -174,7 +179,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
             return problem(request, 400, "malformed", "The body broke off.")
         case OperationalError():
             set_rollback()
-            return database_unavailable(request, error)
+            return from_domain(request, database_unavailable(error))
     standard = drf_handler(error, context)
     if standard is None:
         return None

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 
 from config.problems import Fault, invalid
 
-PREFIX = "/api/v1/"
+PLACES = ("/api/v1/", "/api/alerts/", "/api/schema")
 PAGE = frozenset({"cursor", "limit"})
 # By the name of the route; GET alone has a query. Those of the schema, as a test sees to.
 NAMES = {
@@ -28,7 +28,7 @@ NUMBER = re.compile(r"-?[0-9]{1,20}")
 
 
 def refused(request: HttpRequest) -> HttpResponse | None:
-    if not request.META.get("QUERY_STRING") or not request.path_info.startswith(PREFIX):
+    if not request.META.get("QUERY_STRING") or not request.path_info.startswith(PLACES):
         return None
     faults = list(_faults(request))
     return invalid(request, faults) if faults else None

@@ -52,6 +52,11 @@ HEADERS: Json = {
         "description": "Seconds after which to try again, where that is known.",
         "schema": {"type": "integer", "minimum": 0},
     },
+    "RateLimit-Policy": {
+        "description": "How many requests in how many seconds.",
+        "schema": {"type": "string"},
+        "example": '"user";q=3000;w=60',
+    },
     "RateLimit": {
         "description": "Of the limit that is nearest: requests left and seconds until there are "
         "more (draft-ietf-httpapi-ratelimit-headers).",
@@ -110,7 +115,7 @@ def _complete(operation: Json, path: str, method: str) -> None:
     for status, code in (*_general(operation, method, path), *_own(operation)):
         codes.setdefault(status, set()).add(code)
     for response in operation["responses"].values():
-        response.setdefault("headers", {})["X-Request-ID"] = _header("X-Request-ID")
+        response.setdefault("headers", {}).update({name: _header(name) for name in _always(path)})
     operation["responses"] |= {
         str(status): _answer(status, sorted(codes[status]), path) for status in sorted(codes)
     }
@@ -126,7 +131,7 @@ def _general(operation: Json, method: str, path: str) -> Iterator[tuple[int, str
     schemes = {name for way in operation.get("security", ()) for name in way}
     places = {parameter["in"] for parameter in operation.get("parameters", ())}
     yield 400, "malformed"
-    if path.startswith(queries.PREFIX) or "requestBody" in operation:
+    if path.startswith(queries.PLACES):
         yield 400, "invalid"
     if schemes:
         # The token of a machine stays what it is.
@@ -141,9 +146,10 @@ def _general(operation: Json, method: str, path: str) -> Iterator[tuple[int, str
     if method != "get":
         yield 411, "length_required"
     yield 413, "too_large"
-    if "requestBody" in operation:
+    if method != "get":
         yield 415, "unsupported_media_type"
         yield 503, "server_unavailable"
+    yield 431, "too_large"
     yield 429, "rate_limited"
     yield 500, "internal_error"
     yield 503, "database_unavailable"
@@ -153,7 +159,7 @@ def _answer(status: int, codes: list[str], path: str) -> Json:
     """The document of a problem, and an example of each code."""
     told = HTTPStatus(status)
     narrowed = {"properties": {"status": {"const": status}, "code": {"enum": codes}}}
-    names = ["X-Request-ID", "RateLimit"] if status == 429 else ["X-Request-ID"]
+    names = _always(path)
     if status in (409, 423, 429, 503):
         names.append("Retry-After")
     if status == 401:
@@ -179,6 +185,12 @@ def _example(told: HTTPStatus, code: str, path: str) -> Json:
         "detail": told.description or told.phrase,
         "instance": path.replace("{", "").replace("}", ""),
     }
+
+
+def _always(path: str) -> list[str]:
+    """Headers of each answer."""
+    counted = path.startswith("/api/v1/")
+    return ["X-Request-ID", "RateLimit", "RateLimit-Policy"] if counted else ["X-Request-ID"]
 
 
 def _header(name: str) -> Json:

@@ -118,6 +118,7 @@ X_FRAME_OPTIONS = "DENY"
 # W002: the outermost middleware sets X-Frame-Options itself; W021: preloading is the site's call.
 SILENCED_SYSTEM_CHECKS = ["security.W002", "security.W021"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+DEFAULT_EXCEPTION_REPORTER_FILTER = "config.debugging.Cleanser"
 CSRF_FAILURE_VIEW = "config.handlers.csrf_failure"
 
 CORS_ALLOWED_ORIGINS = environment.origins(

@@ -1,9 +1,10 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from accounts.admin.login import LoginForm, login_page, logout_page
+from config.document import DocumentView
 from config.routes import below
 
 admin.site.site_header = admin.site.site_title = "Mainstay"
@@ -24,7 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/logout/", logout_page),
     path("admin/operations/", RedirectView.as_view(pattern_name=OPERATIONS)),
     path("admin/", admin.site.urls),
-    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema", DocumentView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path(".well-known/", include("accounts.urls_wellknown")),
     path("api/alerts/", include("health.urls")),

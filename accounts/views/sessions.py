@@ -15,7 +15,7 @@ from accounts import credentials, sessions
 from accounts.errors import TokenRevoked
 from accounts.farewell import FORGET
 from accounts.models import LoginSession
-from accounts.serializers import Me, PasswordChange, Revoked, SessionRow, TokenPairReply
+from accounts.serializers import Me, Nothing, PasswordChange, Revoked, SessionRow, TokenPairReply
 from accounts.sessions import Reason
 
 from .access import Pages, SignedIn, checked
@@ -53,6 +53,7 @@ class LogoutView(SignedIn):
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request) -> Response:
         """End the session of the token used."""
+        checked(Nothing, request)
         sessions.end(self.own().filter(pk=self.sid), reason=Reason.LOGOUT)
         return Response(status=204, headers=FORGET)
 
@@ -75,6 +76,7 @@ class SessionView(SignedIn):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, pk: str) -> Response:
         """End one session of the caller. Repeating it is no error."""
+        checked(Nothing, request)
         chosen = LoginSession.objects.filter(user_id=cast(Any, request.user).pk, pk=pk)
         if not sessions.end(chosen, reason=Reason.ENDED) and not chosen.exists():
             raise NotFound
@@ -85,5 +87,6 @@ class RevokeOthersView(SignedIn):
     @extend_schema(request=None, responses=Revoked)
     def post(self, request: Request) -> Response:
         """End every session of the caller but this one."""
+        checked(Nothing, request)
         ended = sessions.end(self.own().exclude(pk=self.sid), reason=Reason.ENDED)
         return Response({"revoked": ended})

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from accounts import signing_keys
 from accounts.models import SigningKey
-from accounts.serializers import KeyRequest, KeyRow, NewKeyRow, Rotation
+from accounts.serializers import KeyRequest, KeyRow, NewKeyRow, Nothing, Rotation
 from accounts.signatures import TAG
 from accounts.signing_keys import Issued
 
@@ -68,6 +68,7 @@ class SigningKeyView(SignedIn):
     @extend_schema(operation_id="auth_signing_keys_revoke", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
         """Revoke a key at once and for good. Repeating it is no error."""
+        checked(Nothing, request)
         actor = cast(AbstractBaseUser, request.user).get_username()
         chosen = _own(request).filter(pk=pk)
         if not signing_keys.revoke(chosen, actor=actor, now=timezone.now()) and not chosen.exists():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from health.verdict import Status
 
@@ -107,6 +108,6 @@ def problem(
         "status": status,
         "code": code,
         "detail": detail,
-        "instance": path,
+        "instance": quote(path, encoding="latin-1", errors="replace"),
     }
     return Answer(status, "application/problem+json", json.dumps(document).encode(), extra)

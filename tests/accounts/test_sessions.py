@@ -228,3 +228,18 @@ def test_no_session_is_called_like_an_option(monkeypatch: pytest.MonkeyPatch) ->
     made = iter(["-dash", "--dashes", "none"])
     monkeypatch.setattr(secrets, "token_urlsafe", lambda size: next(made))
     assert new_session_id() == "none"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "logout"), ("POST", "sessions/revoke-others"), ("DELETE", "sessions/{session}"),
+     ("DELETE", "signing-keys/1")],
+)  # fmt: skip
+def test_what_takes_no_body_takes_an_empty_one_at_most(
+    pair: Json, call: Call, method: str, path: str
+) -> None:
+    where = path.format(session=pair["session"])
+    answer = call(method, where, {"dry_run": True}, access=pair["access"])
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "dry_run")
+    assert call("GET", "me", access=pair["access"]).status_code == 200
+    assert call(method, where, {}, access=pair["access"]).status_code in (200, 204, 404)

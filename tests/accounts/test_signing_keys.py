@@ -292,3 +292,16 @@ def test_the_admin_revokes_for_those_who_may(operator: User, keys: Callable[...,
     assert works(row)
     assert revoked_in_the_admin(signed_in(operator), row)
     assert not works(row)
+
+
+@pytest.mark.parametrize("overlap", ["5", "\u0665", 5.0, True, None, -1, 30 * 86_400 + 1])
+def test_an_overlap_is_a_number_of_seconds(keys: Callable[..., Any], overlap: Any) -> None:
+    row = keys("POST", "", {"name": "x"}).json()
+    answer = keys("POST", f"/{row['id']}/rotate", {"overlap_seconds": overlap})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "overlap_seconds")
+
+
+@pytest.mark.parametrize("moment", ["2999-11-24", "2999-11-24T00:00:00", "2999-11-24T00:00Z", 5])
+def test_a_moment_has_its_zone(keys: Callable[..., Any], moment: Any) -> None:
+    answer = keys("POST", "", {"name": "x", "not_after": moment})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "not_after")

@@ -92,7 +92,10 @@ ERRORS: dict[str, Exception] = {
 
 urlpatterns = [
     # Ahead of the admin, which answers every path below its own.
-    *(path(f"admin/{name}", plain(ERRORS[name])) for name in ("bug", "forbidden", "missing")),
+    *(
+        path(f"admin/{name}", plain(ERRORS[name]))
+        for name in ("bug", "forbidden", "missing", "circuit", "database", "busy")
+    ),
     path("admin/suspicious", plain(SuspiciousOperation("hunter2"))),
     path("admin/get-only", require_GET(lambda request: HttpResponse())),
     *config_urls.urlpatterns,

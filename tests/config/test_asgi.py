@@ -98,3 +98,37 @@ def test_nobody_speaks_for_a_proxy(
     claimed = {True: "203.0.113.1", False: "198.51.100.1"}[b"_" in more[0]]
     status, _, _ = get(application, "/metrics", more, x_forwarded_for=claimed)
     assert status == 403
+
+
+def test_a_body_of_no_known_length_is_refused_where_no_header_tells(application: Any) -> None:
+    scope = {
+        "type": "http", "method": "POST", "path": "/api/v1/auth/token/revoke", "raw_path": b"",
+        "query_string": b"", "root_path": "", "scheme": "http", "http_version": "2",
+        "client": ("10.0.0.1", 4711), "server": ("127.0.0.1", 8000),
+        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
+    }  # fmt: skip
+
+    async def post(*more: tuple[bytes, bytes]) -> int:
+        request = ApplicationCommunicator(
+            application, scope | {"headers": [*scope["headers"], *more]}
+        )
+        await request.send_input({"type": "http.request", "body": b'{"token": "x"}'})
+        start = await request.receive_output(30)
+        await request.receive_output(30)
+        await request.wait(30)
+        return int(start["status"])
+
+    assert asyncio.run(post()) == 411
+    assert asyncio.run(post((b"content-length", b"14"))) == 200
+
+
+def test_nothing_speaks_websocket(application: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def knock() -> Any:
+        caller = ApplicationCommunicator(application, {"type": "websocket", "path": "/"})
+        await caller.send_input({"type": "websocket.connect"})
+        answer = await caller.receive_output(30)
+        await caller.wait(30)
+        return answer
+
+    assert asyncio.run(knock()) == {"type": "websocket.close"}
+    assert caplog.records == []

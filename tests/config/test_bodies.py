@@ -1,5 +1,6 @@
 """How much a request may carry."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -132,3 +133,17 @@ def test_over_asgi_nothing_is_read_of_what_will_be_refused(header: dict[str, str
 
 def test_over_asgi_the_end_of_the_client_is_passed_on() -> None:
     assert over_asgi([b"begin"]) == ([b"begin", b""], GONE, -1)
+
+
+@pytest.mark.parametrize("name", ["Accept", "Content-Type"])
+def test_a_header_that_takes_long_to_read_is_refused(client: Client, name: str) -> None:
+    headers = {name: "application/json" + ";a=b" * 3_000}
+    for path in ("/nowhere", "/api/v1/auth/me"):
+        answer = client.get(path, headers=headers)
+        assert answer.status_code == 431
+
+
+def test_an_object_of_too_many_names_is_refused_before_they_are_looked_at(client: Client) -> None:
+    body = json.dumps({f"k{number}": [1] for number in range(1_001)})
+    answer = client.post("/api/v1/auth/token/revoke", body, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")

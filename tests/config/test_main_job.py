@@ -137,6 +137,21 @@ def test_bodies_that_never_come_leave_room_for_others(product: Product) -> None:
     until(lambda: all(call("POST", revoke, token).status == 200 for _ in range(10)))
 
 
+def test_half_a_body_does_nothing(product: Product, token: str) -> None:
+    place, body = urlsplit(product.url), b'{"name": "half", "lease": 30}'
+    begun = (
+        f"POST /api/v1/locks/acquire HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}"
+        f"\r\nContent-Type: application/json\r\nContent-Length: {len(body) + 1}\r\n\r\n"
+    )
+    with socket.create_connection((place.hostname or "", place.port or 0)) as made:
+        made.sendall(begun.encode() + body)
+        made.shutdown(socket.SHUT_WR)
+        assert not made.recv(4_096).startswith(b"HTTP/1.1 2")
+    bearer = {"Authorization": f"Bearer {token}"}
+    held = call("GET", f"{product.url}/api/v1/locks", **bearer).json["results"]
+    assert [row for row in held if row["name"] == "half"] == []
+
+
 def _code(reply: Reply) -> str:
     return str(reply.json.get("code"))
 

@@ -206,6 +206,16 @@ def test_a_page_says_what_happened_and_nothing_more(client: Client, path: str, s
     assert ("Allow" in response.headers) is (status == 405)
 
 
+@pytest.mark.parametrize(("error", "again"), [("circuit", "13"), ("database", "1"), ("busy", "3")])
+def test_a_page_says_when_to_come_back(client: Client, error: str, again: str) -> None:
+    response = client.get(f"/admin/{error}", headers={"accept": BROWSER})
+    assert response.headers["Content-Type"].startswith("text/html")
+    assert response.headers.get("Retry-After") == again
+    told = client.get(f"/admin/{error}", headers={"accept": "application/json"})
+    assert told.headers["Content-Type"] == "application/problem+json"
+    assert told.headers.get("Retry-After") == again
+
+
 def test_a_page_is_shown_for_a_host_that_is_not_ours(client: Client) -> None:
     response = client.get("/admin/", headers={"host": "evil.example"})
     assert response.status_code == 400

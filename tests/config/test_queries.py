@@ -63,6 +63,18 @@ def test_what_has_no_query_refuses_any(client: Client, method: str, path: str) -
     assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "limit")
 
 
+@pytest.mark.parametrize("name", ["version", "format", "lang"])
+def test_the_document_is_the_same_whoever_asks(client: Client, name: str) -> None:
+    response = client.get(f"/api/schema?{name}=%0d%0aX-Evil:1")
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, name)
+    first, second = client.get("/api/schema"), client.get("/api/schema")
+    assert first.content == second.content
+    assert first.headers["Content-Type"] == second.headers["Content-Type"]
+    assert first.headers["Content-Type"].startswith("application/vnd.oai.openapi")
+    other = client.get("/api/schema", headers={"accept": "application/json"})
+    assert other.json()["openapi"].startswith("3.1")
+
+
 def test_of_a_thousand_odd_names_some_are_told(client: Client) -> None:
     query = "&".join(f"name{number}{'x' * 500}=1" for number in range(900))
     errors = client.get(f"/api/v1/locks?{query}").json()["errors"]

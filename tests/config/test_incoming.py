@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from rest_framework.decorators import api_view
 
+from config.incoming import BrokenOff, IncomingBodies, TooManyReaders
 from config.leftovers import Leftovers
-from config.slow import SlowBodies, TooManyReaders
 
 
 class Pending(BytesIO):
@@ -50,7 +50,7 @@ def sent(body: BytesIO) -> dict[str, Any]:
 def test_some_threads_are_left_for_those_who_need_no_body(
     pending: Callable[[], Pending],
 ) -> None:
-    application = SlowBodies(echo, threads=4)
+    application = IncomingBodies(echo, threads=4)
     slow = [pending() for _ in range(3)]
     with ThreadPoolExecutor(4) as threads:
         answers = [threads.submit(application, sent(body), print) for body in slow]
@@ -65,8 +65,38 @@ def test_some_threads_are_left_for_those_who_need_no_body(
         assert [answer.result(30) for answer in answers] == [[b"late"]] * 3
 
 
+@pytest.mark.parametrize("size", [-1, 3, 4, 100])
+def test_a_body_that_broke_off_is_none(size: int) -> None:
+    def view(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        return list(iter(lambda: environ["wsgi.input"].read(size), b""))
+
+    application = IncomingBodies(view, threads=4)
+    assert b"".join(application(sent(BytesIO(b"whole")), print)) == b"whol"
+    with pytest.raises(BrokenOff):
+        application(sent(BytesIO(b"par")), print)
+
+
+def test_what_comes_in_pieces_is_put_together() -> None:
+    class Pieces(BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(1)
+
+    assert IncomingBodies(echo, threads=4)(sent(Pieces(b"late")), print) == [b"late"]
+
+
+@pytest.mark.parametrize("size", [-1, 10])
+def test_lines_end_with_the_body(size: int) -> None:
+    def view(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        return [environ["wsgi.input"].readline(size) for _ in range(3)]
+
+    application = IncomingBodies(view, threads=4)
+    assert application(sent(BytesIO(b"a\nbcd")), print) == [b"a\n", b"bc", b""]
+    with pytest.raises(BrokenOff):
+        application(sent(BytesIO(b"a\nb")), print)
+
+
 def test_what_a_view_left_is_not_waited_for_then(pending: Callable[[], Pending]) -> None:
-    application = SlowBodies(Leftovers(lambda *_: [b"done"]), threads=1)
+    application = IncomingBodies(Leftovers(lambda *_: [b"done"]), threads=1)
     slow = pending()
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(application, sent(slow), print)
