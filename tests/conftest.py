@@ -3,6 +3,8 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,10 +30,27 @@ def pytest_unconfigure() -> None:
     logging.raiseExceptions = False
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Modules and tests are there to stay: the collector need not look at them again and again.
+
+    In a fresh clone they have no bytecode. Each worker of xdist begins with a share of them, since
+    all would else compile the same module at the same time, one after the other.
+    """
+    gc.disable()
+    config = session.config
+    if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and config.args == config.getini(
+        "testpaths"
+    ):
+        number, workers = int(worker.strip("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        for path in sorted(Path(__file__).parent.rglob("test_*.py"))[number::workers]:
+            import_module(".".join(path.relative_to(config.rootpath).with_suffix("").parts))
+
+
 def pytest_collection_finish() -> None:
-    """Modules and tests are there to stay: collections need not look at them again and again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist looks for groups next
