@@ -131,9 +131,12 @@ def told(*services: str) -> dict[str, str]:
 
 
 def test_of_two_hosts_one_process_tells_that_redis_is_down_and_back(
-    serve: Serve, hook: Hook, process_env: dict[str, str], own_valkey: Valkey
+    process_env: dict[str, str], own_valkey: Valkey, serve: Serve, hook: Hook
 ) -> None:
-    """The process that leads one of the hosts is killed between."""
+    """The process that leads one of the hosts is killed between.
+
+    The hosts begin last, to be gone before the database is emptied.
+    """
     env = {**process_env, "REDIS_URL": own_valkey.url}
     hosts = serve(env, "first", processes=2), serve(env, "second")
     for host in hosts:
