@@ -1,10 +1,11 @@
-"""Can the processes of this host agree on its health, and may anybody ask them for details?"""
+"""Can the processes of this host agree on its health, who may ask for details, who hears of it?"""
 
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
 
+from .alerting import doctor as channels
 from .conf import conf
 from .engine.directory import DirectoryRefused, inspect, runtime_directory
 from .engine.host import Host
@@ -26,6 +27,11 @@ class Facts:
 
 
 def examine() -> Iterator[Finding]:
+    yield from _probing()
+    yield from channels.examine()
+
+
+def _probing() -> Iterator[Finding]:
     wanted, refused, silence = conf(), "", None
     try:
         directory = runtime_directory()

@@ -41,7 +41,8 @@ def test_each_fault_has_a_finding(
 
 
 def told(settings: Any, directory: Path) -> dict[str, tuple[str, str]]:
-    settings.HEALTH = {"RUNTIME_DIR": directory, "ALLOWED_CIDRS": ["127.0.0.0/8"]}
+    own = {"RUNTIME_DIR": directory, "ALLOWED_CIDRS": ["127.0.0.0/8"], "ALERTS": None}
+    settings.HEALTH = own
     return {one.id: (str(one.level), one.message) for one in examine()}
 
 
