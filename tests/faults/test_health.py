@@ -23,7 +23,7 @@ def test_whatever_happens_to_who_probes_nobody_calls_well_what_is_down(
         "TEST_SWITCH": str(tmp_path),
         "DJANGO_SETTINGS_MODULE": "tests.faults.health.settings",
     }
-    site = Site({**process_env, **ours}, tmp_path / "site.log", workers=4)
+    site = Site({**process_env, **ours}, tmp_path / "site.log", workers=4, overlap=1.5)
     tale = Tale()
     try:
         site.await_live()

@@ -132,6 +132,9 @@ def test_each_dependency_goes_down_and_comes_back(
     simulator.shut()
     eventually(lambda: shows("cache", "fail", "timeout") and shows("locks", "fail", "timeout"))
     eventually(lambda: shows("google_veo", "fail", "refused"))
+    outputs = [told(name)["output"] for name in ("cache", "locks", "google_veo")]
+    written = site.log.read_text()
+    assert [output for output in outputs if f"({output})" not in written] == []
     assert codes("/cache", "/locks", "/google_veo") == [503] * 3
     # Users can do without.
     assert codes("", "/ready", "/startup", "/live", "/database") == [200] * 5
