@@ -205,11 +205,10 @@ def test_metrics_tell_all_that_alert_rules_and_the_dashboard_ask_for(
         return call("POST", f"{product.url}/api/v1/{path}", body, **bearer).status in (200, 201)
 
     assert product.generate(token, uuid4().hex, service="vertex").status == 201
-    # To fail until a circuit opens would make others wait until health forgets it; and the other
-    # worker hears of a new one a little later.
+    product.fault("vertex", status=503)
     circuit = f"breakers/{quote('vertex:us-central1:gemini-2.5-flash')}"
-    until(lambda: posted(f"{circuit}/disable", reason="to have a transition"))
-    until(lambda: posted(f"{circuit}/auto", reason="one was enough"))
+    until(lambda: _code(product.generate(token, uuid4().hex, service="vertex")) == "circuit_open")
+    product.mend()
     assert posted("locks/acquire", name=uuid4().hex, lease=120)
 
     missing = asked.metrics()
@@ -223,6 +222,7 @@ def test_metrics_tell_all_that_alert_rules_and_the_dashboard_ask_for(
     # The state of circuits and locks comes with the next look at them.
     with suppress(AssertionError):
         until(complete)
+    assert posted(f"{circuit}/reset", reason="it was open for long enough")
     assert missing == set()
 
 
