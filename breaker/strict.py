@@ -12,7 +12,9 @@ class KnownSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         value = super().to_internal_value(data)
         if unknown := sorted(set(data) - set(self.fields)):
-            raise serializers.ValidationError({name: ["Unknown field."] for name in unknown})
+            raise serializers.ValidationError(
+                dict.fromkeys(unknown, "This field is not known."), code="unknown"
+            )
         return value
 
 

@@ -119,6 +119,7 @@ X_FRAME_OPTIONS = "DENY"
 SILENCED_SYSTEM_CHECKS = ["security.W002", "security.W021"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.debugging.Cleanser"
+LOGIN_REDIRECT_URL = "/admin/"
 CSRF_FAILURE_VIEW = "config.handlers.csrf_failure"
 
 CORS_ALLOWED_ORIGINS = environment.origins(

@@ -23,3 +23,15 @@ def test_and_a_stranger_to_the_api(signed_in: Client, path: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
     assert "cookie" not in answer.headers["Vary"].lower()
     assert answer.cookies == {}
+
+
+@pytest.mark.parametrize("following", ["", "//evil.example/", "/admin/auth/user/"])
+def test_a_login_leads_to_the_admin_and_nowhere_else(
+    client: Client, operator: User, following: str
+) -> None:
+    operator.set_password("tide and time")
+    operator.save()
+    given = {"username": operator.username, "password": "tide and time", "next": following}
+    answer = client.post("/admin/login/", given)
+    wanted = following if following.startswith("/admin/") else "/admin/"
+    assert (answer.status_code, answer.headers["Location"]) == (302, wanted)
