@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponseBase
 from config.handlers import refusal
 
 # Where strangers knock: names, passwords and tokens are small. Elsewhere Django's own limit holds.
-LIMITS = {"/api/v1/auth/": 65_536, "/admin/login/": 65_536, "/api/alerts/": 1_048_576}
+LIMITS = {"/api/v1/auth/": 65_536, "/admin/login/": 65_536}
 
 # Headers that are taken apart, which takes seconds where they are as long as a server lets them be.
 CHOICES, LONGEST_CHOICE = ("HTTP_ACCEPT", "CONTENT_TYPE"), 8_192
