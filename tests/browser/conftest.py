@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Iterator
+from hashlib import sha256
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -8,6 +9,7 @@ from tests.product import Product
 from tests.servers import scratch
 
 PASSWORD = "tide and time"
+HOOK_TOKEN = "of Alertmanager, made of random bytes"
 # On a busy machine a page takes as long to come alive as an action may.
 expect.set_options(timeout=30_000)
 QUIET = [
@@ -27,6 +29,7 @@ def product() -> Iterator[Product]:
         scratch(),
         DJANGO_SETTINGS_MODULE="tests.patient_settings",
         OPERATOR_PASSWORD=PASSWORD,
+        ALERT_HOOK_TOKENS=sha256(HOOK_TOKEN.encode()).hexdigest(),
     )
     yield running
     assert running.stop() == 0

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import product as combined
 from typing import Literal
 
@@ -11,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.product import Product, call
 
-from .conftest import PASSWORD
+from .conftest import HOOK_TOKEN, PASSWORD
 from .test_breakers import CONTRASTS
 from .test_pages import keep
 
@@ -21,7 +22,7 @@ PATH = "/admin/operations/"
 
 @pytest.fixture(scope="module")
 def busy(product: Product) -> str:
-    """A lock is held, a circuit open, an account locked."""
+    """A lock is held, a circuit open, an account locked, and Prometheus has an alert."""
     token = product.sign_in(PASSWORD)
     asked = {"name": "nightly import", "lease": 3600}
     url = f"{product.url}/api/v1"
@@ -32,6 +33,15 @@ def busy(product: Product) -> str:
     for number in range(6):
         product.generate(token, f"busy-{number}")
     product.mend()
+    began = datetime.now(UTC) - timedelta(hours=2)
+    labels = {"alertname": "LockWaitersPiling", "pattern": "nightly:*", "instance": "web-1:8000"}
+    alert = {
+        "status": "firing", "fingerprint": "a", "labels": {**labels, "severity": "ticket"},
+        "startsAt": began.isoformat(),
+    }  # fmt: skip
+    message = {"version": "4", "alerts": [alert]}
+    hook = f"{product.url}/api/alerts/hook"
+    assert call("POST", hook, message, Authorization=f"Bearer {HOOK_TOKEN}").status == 200
     return token
 
 
@@ -47,6 +57,9 @@ def test_all_apps_are_on_one_page_and_what_changes_is_drawn(
     lock = page.locator("#locks").get_by_role("row", name="nightly import")
     expect(lock.get_by_role("cell").first).to_have_text("held")
     expect(page.locator("#accounts").get_by_role("row", name="no user")).to_be_visible()
+    alert = page.locator("#alerts").get_by_role("row", name="LockWaitersPiling")
+    expect(alert).to_contain_text("Prometheus")
+    expect(page.locator("#timeline").get_by_role("row", name="LockWaitersPiling")).to_be_visible()
     keep(page, "operations")
 
     # Where the keyboard is, and panels that are as they were, are left alone.
