@@ -19,6 +19,7 @@ from django.test import Client, TransactionTestCase
 from rest_framework.test import APIClient
 from whitenoise.middleware import WhiteNoiseMiddleware
 
+from accounts import sessions
 from breaker.agent import agent
 from health import checker
 from tests import conformance
@@ -207,10 +208,5 @@ def operator_api(operator: User) -> APIClient:
 
 def signed_in(user: User) -> APIClient:
     client = APIClient()
-    tokens = client.post(
-        "/api/v1/auth/token",
-        {"username": user.username, "password": "correct horse battery"},
-        format="json",
-    ).json()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens['access']}")
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {sessions.start(user).access}")
     return client

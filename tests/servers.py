@@ -253,7 +253,9 @@ def postgres_url() -> str:
         server = PostgresServer(directory / "data")
         server.ensure_pgdata_inited()
         with (directory / "data" / "postgresql.conf").open("a") as file:
-            file.write("fsync = off\nmax_connections = 300\n")
+            file.write("fsync = off\nfull_page_writes = off\nsynchronous_commit = off\n")
+            file.write("wal_level = minimal\nmax_wal_senders = 0\nautovacuum = off\n")
+            file.write("max_connections = 300\n")
         server.start()  # which also registers its stop at exit
         os.environ["TEST_POSTGRES_URL"] = server.get_uri()
     return os.environ["TEST_POSTGRES_URL"]
