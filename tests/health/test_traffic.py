@@ -6,7 +6,6 @@ from collections.abc import Callable
 import pytest
 from django.core.signals import got_request_exception
 from django.db import OperationalError
-from django.test import RequestFactory
 from pytest_django.fixtures import Settings
 
 from config.problems import database_unavailable
@@ -40,7 +39,7 @@ def rise() -> None:
 
 
 def answer() -> None:
-    database_unavailable(RequestFactory().get("/"), OperationalError("gone"))
+    database_unavailable(OperationalError("gone"))
 
 
 @pytest.mark.parametrize("happen", [rise, answer], ids=lambda happen: happen.__name__)
