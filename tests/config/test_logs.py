@@ -122,6 +122,8 @@ def test_outside_of_requests_there_is_none() -> None:
 @pytest.fixture
 def reported(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    # A test that has read the application has said so before, to a module that pytest has reset.
+    logging.captureWarnings(False)
     logs.report_all()
     yield
     logging.captureWarnings(False)
