@@ -131,4 +131,5 @@ def test_nothing_speaks_websocket(application: Any, caplog: pytest.LogCaptureFix
         return answer
 
     assert asyncio.run(knock()) == {"type": "websocket.close"}
-    assert caplog.records == []
+    # The checker of the process may have its own to say.
+    assert [record for record in caplog.records if not record.name.startswith("health.")] == []
