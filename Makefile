@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # The tests wait more than they work.
-PYTEST := $(BIN)/pytest -n 5 --dist loadgroup
+PYTEST := $(BIN)/pytest -n 4 --dist loadgroup
 
 # Whatever the shell says: else each of the many processes of a run compiles the product again.
 export PYTHONDONTWRITEBYTECODE :=

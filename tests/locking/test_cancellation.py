@@ -169,7 +169,7 @@ async def handed_over():
 async def in_vain():
     """The wait is over before the lock is free."""
     holder = await lock("n").aacquire()
-    return lock("n", wait=0.03).aacquire(), holder.arelease
+    return lock("n", wait=0.5).aacquire(), holder.arelease
 
 
 async def released_to_another():
