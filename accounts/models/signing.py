@@ -7,7 +7,9 @@ from django.db import models
 
 
 def new_keyid() -> str:
-    return secrets.token_urlsafe(16)
+    # Letters and digits: one that begins with a dash would be an option to each command it is
+    # given to. It is no secret.
+    return secrets.token_hex(11)
 
 
 class KeyState(models.TextChoices):

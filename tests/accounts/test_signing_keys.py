@@ -16,6 +16,7 @@ from pytest_django import Settings
 from accounts import errors, sealed, signals, signing_keys
 from accounts.client import Signer
 from accounts.models import AuthEvent, KeyState, SigningKey
+from accounts.models.signing import new_keyid
 
 from .conftest import Call, Json
 from .test_admin import signed_in
@@ -305,3 +306,9 @@ def test_an_overlap_is_a_number_of_seconds(keys: Callable[..., Any], overlap: An
 def test_a_moment_has_its_zone(keys: Callable[..., Any], moment: Any) -> None:
     answer = keys("POST", "", {"name": "x", "not_after": moment})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "not_after")
+
+
+def test_a_name_of_a_key_is_none_of_an_option() -> None:
+    made = {new_keyid() for _ in range(500)}
+    assert len(made) == 500
+    assert all(keyid.isalnum() and len(keyid) <= 22 for keyid in made)
